@@ -1,0 +1,73 @@
+"""The record that everything else handles: one news article."""
+
+from dataclasses import dataclass
+
+_MIN_ARABIC = 0.3  # of the letters; French names and a stray script leave real articles far above it
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A news article and the themes its labels give it.
+
+    Attributes
+    ----------
+    id : str
+        Unique in its corpus.
+    title : str
+        Headline; empty where the outlet gave none.
+    text : str
+        Body, paragraphs separated by newlines.
+    themes : tuple of str
+        Theme names in the taxonomy's order; empty for an article with no theme, or with no label yet.
+    date, outlet_style, country, genre, note : str
+        Optional description, empty where unknown. `date` is YYYY-MM-DD, `country` ISO 3166-1 alpha-2.
+    source : str
+        Where it was read, as ``file:line``; not part of the article's content.
+    """
+
+    id: str
+    title: str
+    text: str
+    themes: tuple[str, ...] = ()
+    date: str = ""
+    outlet_style: str = ""
+    country: str = ""
+    genre: str = ""
+    note: str = ""
+    source: str = ""
+
+    @property
+    def full_text(self) -> str:
+        r"""What the model reads: the title, then the body on the next line.
+
+        >>> Article("1", "تفكيك خلية", "أعلنت السلطات").full_text
+        'تفكيك خلية\nأعلنت السلطات'
+        >>> Article("2", "", "أعلنت السلطات").full_text
+        'أعلنت السلطات'
+        """
+        return f"{self.title}\n{self.text}" if self.title else self.text
+
+
+def text_problem(text: str) -> str:
+    """Say what keeps a text from being judged: it is empty, or not Arabic. Nothing if it is sound.
+
+    >>> text_problem("أعلنت الشرطة")
+    ''
+    >>> text_problem("  ")
+    "'text' is empty; write the article or delete the line"
+    >>> text_problem("La police annonce")
+    'no Arabic letters; is the text in another language, or damaged (mojibake)?'
+    """
+    if not text.strip():
+        return "'text' is empty; write the article or delete the line"
+    letters = sum(map(str.isalpha, text))
+    arabic = sum(_is_arabic_letter(sign) for sign in text)
+    if not arabic:
+        return "no Arabic letters; is the text in another language, or damaged (mojibake)?"
+    if arabic < _MIN_ARABIC * letters:
+        return f"only {arabic / letters:.0%} of the letters are Arabic; is the text in another language?"
+    return ""
+
+
+def _is_arabic_letter(sign: str) -> bool:
+    return ("\u0620" <= sign <= "\u06ff" or "\ufb50" <= sign <= "\ufefc") and sign.isalpha()

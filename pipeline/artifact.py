@@ -1,0 +1,237 @@
+"""The model file and its card: written so that a kill leaves a whole model, read with suspicion.
+
+Two files belong together: ``NAME.joblib``, the estimator, and ``NAME.json``, the card that a person or a program can
+read without loading it: format, themes, metrics, thresholds, corpus hash, configuration, versions, the SHA-256 of the
+joblib file, and three probe texts with the scores they got.
+
+To bump the format: raise `FORMAT`, say here what changed, and keep a card of the old format among the tests' fixtures.
+
+* 1: the first.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.exceptions import InconsistentVersionWarning
+
+from .classifier import ThemeClassifier
+from .errors import ModelError
+
+FORMAT = 1
+DEFAULT_MODEL = Path("models/security-themes.joblib")
+PACKAGES = ("scikit-learn", "numpy", "scipy", "joblib", "pyarabic")
+PROBES = (
+    "أعلنت السلطات تفكيك خلية إرهابية موالية لتنظيم داعش وتوقيف ستة من أفرادها",
+    "اعترض خفر السواحل قاربا يقل مهاجرين غير نظاميين كانوا يحاولون عبور البحر المتوسط",
+    "ارتفعت أسعار الخضر في أسواق الجملة مع بداية الموسم الزراعي",
+)
+_TOLERANCE = 1e-4  # of a probe's score: other processors may round the last digits otherwise
+
+
+def save_model(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Write the model and its card, replacing those that were there.
+
+    The card's renaming is the moment of change. Killed before it, the old pair stands; killed after it, before the new
+    joblib file has taken its name, `load_model` finds that file under its temporary name and takes it. A plain
+    ``joblib.load(path)`` meets a whole file at any moment. The same model gives the same bytes.
+
+    Parameters
+    ----------
+    model : ThemeClassifier
+        Fitted.
+    card : dict
+        What the caller knows about it; what follows from the file itself is added.
+    path : Path
+        Ends in ``.joblib``. Its folder is made if need be.
+
+    Returns
+    -------
+    dict
+        The card as written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _finish_replacing(path)
+    staged = _staged(path)
+    with staged.open("wb") as file:
+        joblib.dump(model, file)
+        _flush(file)
+    card = {
+        "format": FORMAT,
+        "model": path.name,
+        "sha256": file_hash(staged),
+        "bytes": staged.stat().st_size,
+        **card,
+        "versions": versions(),
+        "probes": [
+            {"text": text, "scores": dict(zip(model.classes_.tolist(), row, strict=True))}
+            for text, row in zip(PROBES, model.predict_proba(PROBES).round(6).tolist(), strict=True)
+        ],
+    }
+    write_text(card_path(path), json.dumps(card, ensure_ascii=False, indent=2) + "\n")
+    os.replace(staged, path)
+    return card
+
+
+def load_model(path: str | Path = DEFAULT_MODEL) -> ThemeClassifier:
+    """Load a model after checking that it is the one its card describes and that it still answers as it did.
+
+    Checked in this order: the card's format; the SHA-256 of the joblib file; the scikit-learn release; and, once
+    loaded, the scores of the probe texts.
+
+    A joblib file is a pickle: loading it runs what is inside. The hash protects against a file that was damaged, cut
+    short or mixed up with another. It does not protect against somebody who can replace both file and card: load only
+    models from a place that only people you trust can write to, or compare ``sha256`` with a value kept elsewhere.
+
+    Returns
+    -------
+    ThemeClassifier
+
+    Raises
+    ------
+    ModelError
+        If a check fails or a file cannot be read; the message says what to do.
+
+    Examples
+    --------
+    >>> load_model("no/such.joblib")
+    Traceback (most recent call last):
+    pipeline.errors.ModelError: no/such.joblib: no such model; train one with: make train
+    """
+    path = Path(path)
+    card = read_card(path)
+    file = _file_of(path, str(card["sha256"]))
+    made_with = str(card["versions"]["scikit-learn"])
+    installed = version("scikit-learn")
+    if made_with.split(".")[:2] != installed.split(".")[:2]:
+        raise ModelError(
+            f"{path}: trained with scikit-learn {made_with}, installed is {installed}; "
+            f"train again with: make train, or install the other: pip install 'scikit-learn=={made_with}'"
+        )
+    try:
+        with warnings.catch_warnings():
+            # Another patch release of scikit-learn; the probes below tell whether it matters.
+            warnings.simplefilter("ignore", InconsistentVersionWarning)
+            model = joblib.load(file)
+    except Exception as error:  # unpickling raises anything at all when a class has changed
+        raise ModelError(
+            f"{path}: cannot be loaded by this version of the package ({error!r}); train again: make train"
+        ) from error
+    if not isinstance(model, ThemeClassifier):
+        raise ModelError(f"{path}: holds a {type(model).__name__}, not a ThemeClassifier; train again: make train")
+    _check_probes(model, card, path)
+    return model
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read the card beside a joblib file.
+
+    Raises
+    ------
+    ModelError
+        If the model or its card is missing, is no card, or has a format that this version does not know.
+    """
+    if path.is_dir():
+        raise ModelError(f"{path}: a folder, not a model; name the .joblib file in it")
+    beside = card_path(path)
+    try:
+        card = json.loads(beside.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if path.exists():
+            raise ModelError(
+                f"{path}: no card {beside.name} beside it, so it cannot be checked; put back the card "
+                "that was made with it, or train again: make train"
+            ) from error
+        raise ModelError(f"{path}: no such model; train one with: make train") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{beside}: cannot read the card: {error}; train again: make train") from error
+    if not isinstance(card, dict) or not {"format", "sha256", "versions", "probes"} <= card.keys():
+        raise ModelError(f"{beside}: not a model card; train again: make train")
+    if card["format"] != FORMAT:
+        raise ModelError(
+            f"{beside}: format {card['format']!r}; this version reads format {FORMAT}. Train again: make train"
+        )
+    return card
+
+
+def card_path(path: Path) -> Path:
+    """Give the place of the card of a joblib file."""
+    return path.with_suffix(".json")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a prediction depends on."""
+    return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or leave the old one: to a temporary file first, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = _staged(path)
+    with staged.open("w", encoding="utf-8") as file:
+        file.write(text)
+        _flush(file)
+    os.replace(staged, path)
+
+
+def _file_of(path: Path, sha256: str) -> Path:
+    """Find the file that the card speaks of: the model, or the one that a killed save had yet to rename."""
+    found = "missing"
+    for file in (path, _staged(path)):
+        try:
+            if file.is_file():
+                if file_hash(file) == sha256:
+                    return file
+                size = file.stat().st_size
+                found = f"{size} bytes, sha256 {file_hash(file)[:12]}…" if found == "missing" else found
+        except OSError as error:
+            raise ModelError(f"{path}: cannot read: {error.strerror}") from error
+    raise ModelError(
+        f"{path}: {found}, but its card says sha256 {sha256[:12]}…; it is damaged, cut short or not the file "
+        "the card was made for. Copy both files again, or train again: make train"
+    )
+
+
+def _finish_replacing(path: Path) -> None:
+    """Give a new joblib file its name if a save was killed after its card's renaming and before its own."""
+    staged = _staged(path)
+    if staged.exists() and card_path(path).exists():
+        try:
+            if read_card(path)["sha256"] == file_hash(staged):
+                os.replace(staged, path)
+        except ModelError:
+            pass  # no readable card: nothing to finish
+
+
+def _check_probes(model: ThemeClassifier, card: dict[str, Any], path: Path) -> None:
+    texts = [probe["text"] for probe in card["probes"]]
+    wanted = np.array([[probe["scores"].get(name, np.nan) for name in model.classes_] for probe in card["probes"]])
+    worst = np.abs(model.predict_proba(texts) - wanted).max()
+    if not worst <= _TOLERANCE:
+        made = ", ".join(f"{name} {number}" for name, number in card["versions"].items())
+        raise ModelError(
+            f"{path}: the probe texts get other scores than when it was trained (by up to {worst:.4f}). "
+            f"It was made with {made}. Install these, or train again: make train"
+        )
+
+
+def _staged(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())

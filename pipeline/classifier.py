@@ -1,0 +1,266 @@
+"""The model: one scikit-learn estimator from raw texts to themes, with calibrated scores and a threshold a theme."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import check_is_fitted
+
+from .config import Config
+from .features import build_features
+from .linear import LEARNERS, fit_planes
+from .split import fold_numbers
+from .themes import Taxonomy
+
+_CHUNK = 1024  # texts whose features are in memory at once
+
+
+class ThemeClassifier(ClassifierMixin, BaseEstimator):
+    """Linear multi-label classifier of texts.
+
+    Each theme has a hyperplane over the features; the distance from it is turned into a probability (Platt, 1999) and
+    compared with the theme's threshold. Both are learned from scores out of fold: of articles that neither the
+    features nor the hyperplane had seen.
+
+    Parameters
+    ----------
+    features : transformer
+        From a list of texts to a sparse matrix (n_texts, n_features), see `pipeline.features.build_features`.
+    taxonomy : Taxonomy
+        Names the columns of the labels, and travels with the model.
+    learner : {"svm", "logistic", "complement_nb", "nbsvm"}, default="svm"
+    C : float, default=1.0
+        Inverse strength of regularization.
+    balanced : bool, default=True
+        Weigh a theme's articles against the others inversely to their numbers.
+    folds : int, default=5
+        For the scores out of fold.
+    thresholds : mapping of str to float, default=None
+        Theme name to the lowest probability that counts as yes; themes not named keep the one tuned for F1 in `fit`.
+        It may be changed after fitting: ``model.set_params(thresholds={"terrorism": 0.8})``.
+    random_state : int, default=0
+        Of the folds and the solver.
+
+    Attributes
+    ----------
+    classes_ : ndarray of str, shape (n_themes,)
+    features_ : fitted transformer
+    coef_ : ndarray of float32, shape (n_themes, n_features)
+    intercept_ : ndarray of float32, shape (n_themes,)
+    calibration_ : ndarray of float64, shape (n_themes, 2)
+        Slope and offset from distance to log-odds.
+    tuned_thresholds_ : ndarray of float64, shape (n_themes,)
+    """
+
+    def __init__(
+        self,
+        features: Any,
+        taxonomy: Taxonomy,
+        *,
+        learner: str = "svm",
+        C: float = 1.0,
+        balanced: bool = True,
+        folds: int = 5,
+        thresholds: Mapping[str, float] | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.features = features
+        self.taxonomy = taxonomy
+        self.learner = learner
+        self.C = C
+        self.balanced = balanced
+        self.folds = folds
+        self.thresholds = thresholds
+        self.random_state = random_state
+
+    def fit(self, texts: Sequence[str], labels: Any, groups: Any = None) -> Self:
+        """Learn features, hyperplanes, calibration and thresholds.
+
+        Parameters
+        ----------
+        texts : sequence of str, of length n
+        labels : array of 0 and 1, shape (n, n_themes)
+        groups : array of int, shape (n,), default=None
+            Articles of one group, such as near-duplicates, are never apart in the inner folds.
+
+        Raises
+        ------
+        TypeError
+            If `texts` is one string.
+        ValueError
+            If the shapes do not fit, labels are not 0 or 1, a parameter is unknown, or a theme has so few
+            articles on one side that a fold would be without.
+        """
+        texts, labels = _check_texts(texts), _check_labels(labels)
+        if len(texts) != len(labels):
+            raise ValueError(f"{len(texts)} texts, but {len(labels)} rows of labels")
+        if self.learner not in LEARNERS:
+            raise ValueError(f"unknown learner {self.learner!r}. Known learners: {', '.join(LEARNERS)}")
+        if len(self.taxonomy) != labels.shape[1]:
+            raise ValueError(f"{labels.shape[1]} columns of labels, but {len(self.taxonomy)} themes")
+        self.classes_ = np.array(self.taxonomy.names)
+
+        groups = np.arange(len(texts)) if groups is None else np.asarray(groups)
+        folds = fold_numbers(labels, groups, self.folds, self.random_state)
+        scores = np.zeros(labels.shape)
+        for fold in range(self.folds):
+            inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            features, coef, intercept = self._learn([texts[i] for i in inside], labels[inside])
+            scores[outside] = _distances(features.transform([texts[i] for i in outside]), coef, intercept)
+        self.calibration_ = np.stack([_calibrate(*column) for column in zip(scores.T, labels.T, strict=True)])
+        probabilities = _sigmoid(scores * self.calibration_[:, 0] + self.calibration_[:, 1])
+        self.tuned_thresholds_ = np.array(
+            [best_threshold(*column) for column in zip(labels.T, probabilities.T, strict=True)]
+        )
+        self.features_, self.coef_, self.intercept_ = self._learn(texts, labels)
+        return self
+
+    def _learn(
+        self, texts: list[str], labels: NDArray[np.int8]
+    ) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
+        positives = labels.sum(axis=0)
+        for name, count in zip(self.classes_, positives, strict=True):
+            if not 0 < count < len(labels):
+                side = "with" if count == 0 else "without"
+                raise ValueError(f"no article {side} theme {name!r} in one of the {self.folds} folds; give more")
+        features = clone(self.features)
+        X = features.fit_transform(texts)
+        return features, *fit_planes(self.learner, X, labels, self.C, self.balanced, self.random_state)
+
+    @property
+    def thresholds_(self) -> NDArray[np.float64]:
+        """Lowest probability that counts as yes, theme by theme: the tuned ones, or those in `thresholds`.
+
+        Raises
+        ------
+        ValueError
+            If `thresholds` names an unknown theme or holds a number outside 0 to 1.
+        """
+        check_is_fitted(self)
+        thresholds: NDArray[np.float64] = self.tuned_thresholds_.copy()
+        for name, value in (self.thresholds or {}).items():
+            if name not in self.classes_:
+                raise ValueError(f"threshold for unknown theme {name!r}. Known themes: {', '.join(self.classes_)}")
+            if not 0 <= value <= 1:
+                raise ValueError(f"threshold of {name!r} must be from 0 to 1, found {value!r}")
+            thresholds[self.classes_ == name] = value
+        return thresholds
+
+    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Give each theme's probability.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_texts, n_themes)
+            A row need not sum to 1: themes are judged apart. It is all zeros for a text of which no feature is known
+            (empty, in another script, only punctuation): there is no evidence for any theme.
+
+        Raises
+        ------
+        TypeError
+            If `texts` is one string.
+        sklearn.exceptions.NotFittedError
+            If the model was not fitted.
+        """
+        check_is_fitted(self)
+        texts = _check_texts(texts)
+        probabilities = np.zeros((len(texts), len(self.classes_)))
+        for start in range(0, len(texts), _CHUNK):
+            X = self.features_.transform(texts[start : start + _CHUNK])
+            scores = _distances(X, self.coef_, self.intercept_)
+            known = X.getnnz(axis=1) > 0
+            rows = _sigmoid(scores * self.calibration_[:, 0] + self.calibration_[:, 1])
+            probabilities[start : start + _CHUNK][known] = rows[known]
+        return probabilities
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.int8]:
+        """Say which themes each text is about: a 0/1 matrix of shape (n_texts, n_themes).
+
+        A row of zeros means none. Raises as `predict_proba` and `thresholds_` do.
+        """
+        thresholds = self.thresholds_
+        return self.apply_thresholds(self.predict_proba(texts), thresholds)
+
+    @staticmethod
+    def apply_thresholds(probabilities: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int8]:
+        """Turn probabilities into 0 and 1. A probability of exactly 0 is never a yes."""
+        return ((probabilities >= thresholds) & (probabilities > 0)).astype(np.int8)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.target_tags.two_d_labels = True
+        tags.target_tags.single_output = False
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def build_model(config: Config, taxonomy: Taxonomy) -> ThemeClassifier:
+    """Assemble an unfitted model after a configuration."""
+    chosen = config.classifier
+    return ThemeClassifier(
+        build_features(config.normalize, config.features),
+        taxonomy,
+        learner=chosen.learner,
+        C=chosen.C,
+        balanced=chosen.balanced,
+        folds=chosen.folds,
+        random_state=chosen.seed,
+    )
+
+
+def best_threshold(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> float:
+    """Find the threshold of highest F1, halfway between the last probability that is a yes and the first that is not.
+
+    >>> best_threshold(np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.5, 0.9]))
+    0.25
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    ranked, hits = probabilities[order], np.cumsum(labels[order])
+    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + hits[-1])
+    last_of_ties = np.append(ranked[:-1] != ranked[1:], True)  # equal probabilities cannot be told apart
+    best = int(np.argmax(np.where(last_of_ties, f1, -1)))
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)
+
+
+def _calibrate(scores: NDArray[np.float64], labels: NDArray[np.int8]) -> tuple[float, float]:
+    """Fit slope and offset of a sigmoid, with Platt's targets, which keep it from certainty on few articles."""
+    positives, n = int(labels.sum()), len(labels)
+    target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (n - positives + 2))
+    # A fractional target is an article that is a yes with that weight, and a no with the rest.
+    sigmoid = LogisticRegression(C=1e6, max_iter=1000)
+    sigmoid.fit(
+        np.concatenate((scores, scores))[:, None],
+        np.repeat([1, 0], n),
+        sample_weight=np.concatenate((target, 1 - target)),
+    )
+    return float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])
+
+
+def _distances(X: csr_matrix, coef: NDArray[np.float32], intercept: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.asarray(X @ coef.T + intercept, dtype=np.float64)
+
+
+def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(x, -500, 500)))
+    return result
+
+
+def _check_texts(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise TypeError("expected a list of texts, got one string: write [text]")
+    return list(texts)
+
+
+def _check_labels(given: Any) -> NDArray[np.int8]:
+    labels: NDArray[Any] = np.asarray(given)
+    if labels.ndim != 2 or not np.isin(labels, (0, 1)).all():
+        raise ValueError("labels must be a matrix of 0 and 1, shape (n_texts, n_themes)")
+    return labels.astype(np.int8)

@@ -1,0 +1,278 @@
+"""The commands. Exit code 0: done; 1: failed; 2: wrong usage or data; 130: interrupted."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .errors import PipelineError
+
+_MODEL = Path("models/security-themes.joblib")
+_BATCH = 256  # articles read, classified and printed at a time
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # Arabic whatever the locale; half characters as escapes, which JSON reads back.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; a model that was there before is untouched", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ModuleNotFoundError as error:
+        print(f"error: this command needs {error.name}: pip install 'security-themes[train]'", file=sys.stderr)
+        return 1
+    except OSError as error:  # a full disk, a folder without the right to write
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline", description="Security themes of Arabic news articles.", epilog=__doc__
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.set_defaults(run=run)
+        return added
+
+    def option_config(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--config", type=Path, metavar="FILE", help="TOML with the settings to change")
+
+    def option_model(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--model", type=Path, default=_MODEL, metavar="FILE", help="default: %(default)s")
+
+    validate = command("validate", _validate, "check articles: all problems at once, each with its place and remedy")
+    validate.add_argument(
+        "paths", nargs="*", metavar="PATH", help=".jsonl .csv .parquet or folders; default: the config's"
+    )
+    option_config(validate)
+
+    train = command("train", _train, "check, measure, train, save and log a model")
+    option_config(train)
+    train.add_argument("--articles", nargs="+", metavar="PATH", help="default: the config's")
+    train.add_argument("--output", type=Path, default=_MODEL.parent, metavar="DIR", help="default: %(default)s")
+    train.add_argument("--no-tracking", action="store_true", help="do not log the run to MLflow")
+
+    evaluate = command("evaluate", _evaluate, "measure a model on labeled articles, beside the keyword baseline")
+    option_model(evaluate)
+    evaluate.add_argument("--articles", nargs="+", required=True, metavar="PATH")
+    evaluate.add_argument(
+        "--baselines",
+        action="store_true",
+        help="fit the textbook baseline too, on the articles the model was trained on",
+    )
+    evaluate.add_argument("--format", choices=("table", "json"), default="table")
+
+    classify = command("classify", _classify, "say what articles are about")
+    option_model(classify)
+    classify.add_argument("--format", choices=("table", "jsonl"), default="table")
+    classify.add_argument(
+        "paths",
+        nargs="*",
+        default=["-"],
+        metavar="PATH",
+        help=".txt .jsonl .csv .parquet, folders, or - for standard input (the default)",
+    )
+
+    log = command("log", _log, "log a saved model to MLflow, when training could not")
+    option_model(log)
+
+    ablate = command("ablate", _ablate, "measure what each choice is worth: learners, features, normalizer rules")
+    option_config(ablate)
+    ablate.add_argument("--articles", nargs="+", metavar="PATH", help="labeled articles to measure on as well")
+    return parser
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from .config import read_config
+    from .progress import step
+    from .report import format_table
+    from .themes import read_taxonomy
+    from .train import describe
+    from .validate import load_corpus
+
+    config = read_config(options.config)
+    taxonomy = read_taxonomy(Path(config.data.themes))
+    with step("checking the articles"):
+        corpus = load_corpus(options.paths or config.data.articles, taxonomy, config.validation)
+    counts = describe(corpus, taxonomy)
+    rows = [[name, str(count)] for name, count in counts["themes"].items()]
+    totals = [
+        ["(none)", str(counts["none"])],
+        ["(several)", str(counts["several_themes"])],
+        ["all", str(counts["articles"])],
+    ]
+    print(format_table(["theme", "articles"], rows + totals))
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    import dataclasses
+
+    from .config import read_config
+    from .progress import step
+    from .report import format_comparison
+    from .train import train
+
+    config = read_config(options.config)
+    if options.articles:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, articles=tuple(options.articles)))
+    trained = train(config, options.output)
+    print(f"cross-validation, {trained.cross_validation.evaluations['model'].n} articles\n")
+    print(format_comparison(trained.cross_validation))
+    print(f"\nheld-out test, {trained.test.evaluations['model'].n} articles\n")
+    print(format_comparison(trained.test))
+    print(f"\nmodel    {trained.path}  ({trained.card['bytes'] / 1e6:.1f} MB, sha256 {trained.card['sha256'][:12]}…)")
+    print(f"mistakes {trained.path.parent / 'report' / 'errors.jsonl'}")
+    if not options.no_tracking:
+        from .tracking import log_run
+
+        sys.stdout.flush()
+        with step("logging the run to MLflow"):
+            run = log_run(trained.path)
+        print(f"run      {run}; see it with: mlflow ui --backend-store-uri sqlite:///mlflow.db")
+    print("next     make classify ARTICLES=FILE")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from .artifact import load_model, read_card
+    from .baselines import predict_by_keywords
+    from .compare import KEYWORDS, MODEL, Answers, LabeledTexts, answer, ask_baselines, compare
+    from .config import config_from_dict
+    from .corpus import corpus_hash
+    from .errors import DataError
+    from .progress import step
+    from .report import format_comparison
+    from .train import label
+    from .validate import load_corpus, load_labeled
+
+    model, card = load_model(options.model), read_card(options.model)
+    config, taxonomy = config_from_dict(card["config"], str(options.model)), model.taxonomy
+    articles = load_labeled(options.articles, taxonomy)
+    texts = [article.full_text for article in articles]
+    with step(f"classifying {len(texts)} articles"):
+        answers = {MODEL: answer(model, texts)}
+    if options.baselines:
+        with step("fitting the textbook baseline"):
+            corpus = load_corpus(config.data.articles, taxonomy, config.validation)
+            if corpus_hash(corpus.articles) != card["corpus"]["sha256"]:
+                raise DataError(
+                    f"{', '.join(config.data.articles)}: not the articles the model was trained on; "
+                    "train it again, or leave out --baselines"
+                )
+            answers |= ask_baselines(taxonomy, label(corpus, taxonomy), texts)
+    else:
+        answers[KEYWORDS] = Answers(predict_by_keywords(taxonomy, texts), None)
+    import numpy as np
+
+    labels = taxonomy.label_matrix(article.themes for article in articles)
+    labeled = LabeledTexts(texts, labels, np.arange(len(texts), dtype=np.int32))
+    with step("intervals"):
+        comparison = compare(taxonomy, labeled, answers, config.evaluation, model.thresholds_)
+    if options.format == "json":
+        print(json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2))
+    else:
+        print(format_comparison(comparison))
+    return 0
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from .artifact import load_model
+    from .corpus import STDIN, find_files, read_records, read_stdin
+    from .predict import classify
+
+    model = load_model(options.model)
+    arabic = {theme.name: theme.ar for theme in model.taxonomy.themes}
+    sources = [
+        path if path == STDIN else file
+        for path in options.paths
+        for file in (find_files([path]) if path != STDIN else [path])
+    ]
+    sound = True
+    for source in sources:
+        records = read_stdin() if source == STDIN else read_records(source)
+        while batch := list(islice(records, _BATCH)):
+            found = list(_texts(batch))
+            sound &= len(found) == len(batch)
+            for (name, text), prediction in zip(found, classify(model, [text for _, text in found]), strict=True):
+                if options.format == "jsonl":
+                    print(json.dumps(_to_json(name, prediction), ensure_ascii=False))
+                else:
+                    print(_to_lines(name, text, prediction, arabic))
+    return 0 if sound else 2
+
+
+def _texts(records: list[Any]) -> Iterator[tuple[str, str]]:
+    """Give id and text of each readable record; say on standard error what is wrong with the others."""
+    from .article import Article, text_problem
+
+    for record in records:
+        title, text = (record.fields.get(key) or "" for key in ("title", "text"))
+        problem = record.problem
+        if not problem and not (isinstance(title, str) and isinstance(text, str)):
+            problem = "'title' and 'text' must be texts; write them in quotation marks"
+        if not problem and "text" not in record.fields and not title:
+            problem = 'no field "text"; write {"text": …}'
+        if problem:
+            print(f"{record.source}: {problem}", file=sys.stderr)
+            continue
+        name = record.fields.get("id")
+        article = Article(record.source if name is None else str(name), title, text)
+        if doubt := text_problem(article.full_text):
+            print(f"{record.source}: warning: {doubt}", file=sys.stderr)
+        yield article.id, article.full_text
+
+
+def _to_json(name: str, prediction: Any) -> dict[str, Any]:
+    scores = {theme: round(score, 4) for theme, score in prediction.scores.items()}
+    return {"id": name, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
+
+
+def _to_lines(name: str, text: str, prediction: Any, arabic: dict[str, str]) -> str:
+    head = " ".join(text.partition("\n")[0].split())[:80]
+    lines = [f"{name}  {head}"]
+    lines += [f"    {theme:<22}{prediction.scores[theme]:.2f}  {arabic[theme]}" for theme in prediction.themes]
+    if not prediction.themes:
+        nearest = max(prediction.scores, key=prediction.scores.__getitem__)
+        lines.append(f"    {prediction.primary:<22}      nearest: {nearest} {prediction.scores[nearest]:.2f}")
+    return "\n".join(lines)
+
+
+def _log(options: argparse.Namespace) -> int:
+    from .progress import step
+    from .tracking import log_run
+
+    with step("logging the run to MLflow"):
+        run = log_run(options.model)
+    print(f"run {run}")
+    return 0
+
+
+def _ablate(options: argparse.Namespace) -> int:
+    from .ablate import ablate
+    from .config import read_config
+
+    print(ablate(read_config(options.config), options.articles or []))
+    return 0

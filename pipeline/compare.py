@@ -1,0 +1,128 @@
+"""The model beside its baselines, asked about the same articles: held out, or by cross-validation."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from .baselines import build_textbook, predict_by_keywords
+from .classifier import ThemeClassifier, build_model
+from .config import Config, EvaluationConfig
+from .evaluate import Estimate, Evaluation, evaluate, paired_difference
+from .split import fold_numbers
+from .themes import Taxonomy
+
+MODEL, KEYWORDS, TEXTBOOK = "model", "keywords", "textbook"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one contender said: 0/1 and, where it has them, probabilities; both of shape (n_texts, n_themes)."""
+
+    predictions: NDArray[np.int8]
+    probabilities: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class LabeledTexts:
+    """Texts with their labels (n, n_themes) and near-duplicate groups (n,)."""
+
+    texts: list[str]
+    labels: NDArray[np.int8]
+    groups: NDArray[np.int32]
+
+    def __getitem__(self, mask: NDArray[np.bool_]) -> "LabeledTexts":
+        chosen = np.flatnonzero(mask)
+        return LabeledTexts([self.texts[i] for i in chosen], self.labels[chosen], self.groups[chosen])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Evaluations of all contenders on the same articles, and how far the model is ahead of each baseline."""
+
+    evaluations: dict[str, Evaluation]
+    differences: dict[str, dict[str, Estimate]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the model's evaluation, with those of the baselines under ``baselines``, as JSON can hold it."""
+        baselines = {}
+        for name, evaluation in self.evaluations.items():
+            if name != MODEL:
+                ahead = {metric: estimate.to_json() for metric, estimate in self.differences[name].items()}
+                baselines[name] = {**evaluation.to_dict(), "model_ahead_by": ahead}
+        return {**self.evaluations[MODEL].to_dict(), "baselines": baselines}
+
+
+def compare(
+    taxonomy: Taxonomy,
+    labeled: LabeledTexts,
+    answers: dict[str, Answers],
+    config: EvaluationConfig,
+    thresholds: NDArray[np.float64] | None = None,
+) -> Comparison:
+    """Evaluate every contender's answers, with the same resamples for all."""
+    shared: dict[str, Any] = {"groups": labeled.groups, "resamples": config.resamples, "seed": config.seed}
+    evaluations = {
+        name: evaluate(
+            taxonomy.names,
+            labeled.labels,
+            given.predictions,
+            given.probabilities,
+            thresholds=thresholds if name == MODEL else None,
+            **shared,
+        )
+        for name, given in answers.items()
+    }
+    ours = answers[MODEL].predictions
+    differences = {
+        name: paired_difference(labeled.labels, ours, given.predictions, **shared)
+        for name, given in answers.items()
+        if name != MODEL
+    }
+    return Comparison(evaluations, differences)
+
+
+def answer(model: ThemeClassifier, texts: Sequence[str]) -> Answers:
+    """Ask a fitted model."""
+    probabilities = model.predict_proba(texts)
+    return Answers(model.apply_thresholds(probabilities, model.thresholds_), probabilities)
+
+
+def ask_baselines(taxonomy: Taxonomy, train: LabeledTexts, texts: Sequence[str]) -> dict[str, Answers]:
+    """Ask the keyword lists, and the textbook pipeline after fitting it."""
+    textbook = build_textbook().fit(train.texts, train.labels)
+    probabilities = textbook.predict_proba(texts)
+    return {
+        KEYWORDS: Answers(predict_by_keywords(taxonomy, texts), None),
+        TEXTBOOK: Answers((probabilities >= 0.5).astype(np.int8), probabilities),
+    }
+
+
+def cross_validate(config: Config, taxonomy: Taxonomy, labeled: LabeledTexts) -> dict[str, Answers]:
+    """Have every article answered by contenders that were trained, calibrated and tuned without it.
+
+    The folds are independent of each other and run on all processors; the answers do not depend on how many there are.
+    """
+    folds = fold_numbers(labeled.labels, labeled.groups, config.split.folds, config.split.seed)
+    jobs = Parallel(n_jobs=min(config.split.folds, os.cpu_count() or 1))
+    parts = jobs(delayed(_answer_fold)(config, taxonomy, labeled, folds == fold) for fold in range(config.split.folds))
+    order = np.argsort(np.concatenate([np.flatnonzero(folds == fold) for fold in range(config.split.folds)]))
+    return {name: _join([part[name] for part in parts], order) for name in (MODEL, KEYWORDS, TEXTBOOK)}
+
+
+def _answer_fold(
+    config: Config, taxonomy: Taxonomy, labeled: LabeledTexts, outside: NDArray[np.bool_]
+) -> dict[str, Answers]:
+    train, texts = labeled[~outside], labeled[outside].texts
+    model = build_model(config, taxonomy).fit(train.texts, train.labels, train.groups)
+    return {MODEL: answer(model, texts), **ask_baselines(taxonomy, train, texts)}
+
+
+def _join(parts: list[Answers], order: NDArray[np.intp]) -> Answers:
+    predictions = np.concatenate([part.predictions for part in parts])[order]
+    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+    return Answers(predictions, np.concatenate(probabilities)[order] if probabilities else None)

@@ -1,0 +1,80 @@
+"""Four ways to learn a hyperplane: what lies on its positive side is about the theme."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags_array
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import ComplementNB
+from sklearn.svm import LinearSVC
+
+Plane = tuple[NDArray[np.float64], float]  # coefficients (n_features,) and intercept
+
+
+def fit_planes(
+    learner: str, X: csr_matrix, labels: NDArray[np.int8], C: float, balanced: bool, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Learn one hyperplane a theme, each against all other articles.
+
+    Parameters
+    ----------
+    learner : str
+        A key of `LEARNERS`.
+    X : sparse matrix of shape (n_articles, n_features)
+    labels : ndarray of 0 and 1, shape (n_articles, n_themes)
+        Each column holds both values.
+    C : float
+        Inverse strength of regularization.
+    balanced : bool
+        Weigh the two sides of each theme inversely to their sizes.
+    seed : int
+        Of the solver's order of articles.
+
+    Returns
+    -------
+    coef : ndarray of float32, shape (n_themes, n_features)
+    intercept : ndarray of float32, shape (n_themes,)
+    """
+    planes = [LEARNERS[learner](X, column, C, "balanced" if balanced else None, seed) for column in labels.T]
+    coef = np.stack([coef for coef, _ in planes]).astype(np.float32)
+    return coef, np.array([intercept for _, intercept in planes], dtype=np.float32)
+
+
+def _svm(X: csr_matrix, y: NDArray[np.int8], C: float, class_weight: str | None, seed: int) -> Plane:
+    return _plane(LinearSVC(C=C, class_weight=class_weight, random_state=seed).fit(X, y))
+
+
+def _logistic(X: csr_matrix, y: NDArray[np.int8], C: float, class_weight: str | None, seed: int) -> Plane:
+    learner = LogisticRegression(C=C, class_weight=class_weight, solver="liblinear", random_state=seed)
+    return _plane(learner.fit(X, y))
+
+
+def _complement_nb(X: csr_matrix, y: NDArray[np.int8], C: float, class_weight: str | None, seed: int) -> Plane:
+    # Rennie et al., "Tackling the poor assumptions of naive Bayes text classifiers" (ICML 2003); it levels unequal
+    # classes by itself, so `class_weight` and `seed` change nothing.
+    log_prob = ComplementNB(alpha=1 / C).fit(X, y).feature_log_prob_
+    return log_prob[1] - log_prob[0], 0.0
+
+
+def _nbsvm(X: csr_matrix, y: NDArray[np.int8], C: float, class_weight: str | None, seed: int) -> Plane:
+    # Wang, Manning, "Baselines and bigrams" (ACL 2012): features scaled by their naive Bayes log-count ratio.
+    present = X > 0
+    inside = 1 + np.asarray(present[y == 1].sum(axis=0)).ravel()
+    outside = 1 + np.asarray(present[y == 0].sum(axis=0)).ravel()
+    ratio = np.log((inside / inside.sum()) / (outside / outside.sum()))
+    coef, intercept = _svm(csr_matrix(X @ diags_array(ratio)), y, C, class_weight, seed)
+    return coef * ratio, intercept
+
+
+def _plane(fitted: Any) -> Plane:
+    return fitted.coef_[0], float(fitted.intercept_[0])
+
+
+LEARNERS: dict[str, Callable[[csr_matrix, NDArray[np.int8], float, str | None, int], Plane]] = {
+    "svm": _svm,
+    "logistic": _logistic,
+    "complement_nb": _complement_nb,
+    "nbsvm": _nbsvm,
+}

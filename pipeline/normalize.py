@@ -1,0 +1,325 @@
+r"""Spelling, cleaned: one form for each Arabic word, however it was typed.
+
+Arabic is written with optional vowel signs, several forms of alef and hamza, decorative strokes, two sets of digits and
+invisible marks of direction. To a counter of words each variant is another word. `ArabicNormalizer` folds them; every
+rule has a name, a switch, and an example here.
+
+=================  ==========================================================================================
+rule               what it does
+=================  ==========================================================================================
+``html``           HTML entities become characters, tags a space
+``scripts``        advertising script inside the text becomes a space
+``urls``           web and mail addresses become a space
+``hashtags``       ``#`` and the underscores that tie a hashtag together become spaces
+``unicode_forms``  presentation forms and ligatures become letters, decomposed hamzas join their letter
+``invisible``      marks of direction, zero-width and soft hyphens are dropped
+``vowel_signs``    vowel signs, shadda, dagger alef and Quranic marks are dropped
+``tatweel``        the stroke that stretches a word is dropped
+``alef``           أ إ آ ٱ become ا
+``hamza``          ؤ becomes و, ئ becomes ي; ء stays
+``alef_maksura``   ى becomes ي, so that both spellings of في and على meet; it never becomes ا
+``teh_marbuta``    ة becomes ه
+``persian``        Persian and Urdu kaf, yeh and heh become the Arabic letters
+``digits``         Arabic-Indic and Persian digits become 0-9
+``elongation``     letters repeated three times or more: a slip of the key becomes two, a shout one, ا always one
+``punctuation``    everything that is neither letter, mark nor digit becomes a space
+=================  ==========================================================================================
+
+>>> normalize = ArabicNormalizer().normalize
+>>> normalize("الرَّئيسُ&nbsp;يَستَقبِل <b>الوفد</b>")            # vowel_signs, html
+'الرييس يستقبل الوفد'
+>>> normalize("قال googletag.cmd.push(function() { googletag.display('div-1'); }); المصدر")   # scripts
+'قال المصدر'
+>>> normalize("المزيد على https://example.org/a?b=1 أو news@example.org")   # urls
+'المزيد علي او'
+>>> normalize("#الأمن_الوطني يوقف")                       # hashtags
+'الامن الوطني يوقف'
+>>> normalize("ﷲ ﻣﺪﻳﻨﺔ ﻻ"), normalize("أمن") == normalize("أمن")   # unicode_forms
+('الله مدينه لا', True)
+>>> normalize("\u202bالأ\u200dمن\u202c")                   # invisible
+'الامن'
+>>> normalize("الأمـــن")                                  # tatweel
+'الامن'
+>>> normalize("أمن إرهاب آسفي ٱلأمن")                      # alef
+'امن ارهاب اسفي الامن'
+>>> normalize("مسؤول رئيس جزء")                            # hamza
+'مسوول رييس جزء'
+>>> normalize("على"), normalize("علا"), normalize("إلى"), normalize("إلا")   # alef_maksura
+('علي', 'علا', 'الي', 'الا')
+>>> normalize("فى") == normalize("في")
+True
+>>> normalize("شرطة") == normalize("شرطه")                # teh_marbuta
+True
+>>> normalize("الکویت ایران")                              # persian
+'الكويت ايران'
+>>> normalize("٢٠٢٥ و۲۰۲۶")                                # digits
+'2025 و2026'
+>>> normalize("الصحفييين رااائع جمييييل ههههه")            # elongation
+'الصحفيين رايع جميل ه'
+>>> normalize("«الأمن»: أوقفت الشرطة، أمس، 3 أشخاص…")      # punctuation
+'الامن اوقفت الشرطه امس 3 اشخاص'
+
+How it is fast: all rules on single characters together are one NumPy look-up table over code points, built from
+PyArabic's constants; a batch is joined, looked up once and cut apart. The rules on sequences are regular expressions,
+run only on the texts in which a trigger character occurs.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pyarabic import araby
+from sklearn.base import BaseEstimator, TransformerMixin
+
+# --- rules on sequences of characters ---------------------------------------------------------------------------
+
+_TAG = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-zA-Z][^<>]{0,300}>", re.DOTALL | re.IGNORECASE)
+# A call such as a.b.push(function(){…}); or (function(){…})(); or document.write(…); up to the last closing sign that
+# comes before the next Arabic letter. Only ASCII is ever taken, so no Arabic word can be lost.
+_SCRIPT = re.compile(
+    r"(?:(?:[A-Za-z_$][\w$.]{0,80}\s?\(\s?)?\(?function\s?\w{0,40}\s?\(|[A-Za-z_$][\w$.]{0,80}\.(?:push|write|display)\s?\()"
+    r"[\x09-\x7e]*[;)}]",
+    re.ASCII,
+)
+_SCRIPT_TRIGGERS = ("function", ".push", ".write", ".display")
+_URL = re.compile(r"(?:https?://|www\.)[^\s<>«»\"\u0600-\u06ff]+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+", re.ASCII)
+_HASHTAG = re.compile(r"#\w+")
+_PRESENTATION = re.compile("[\ufb50-\ufdff\ufe70-\ufefc\U0001ee00-\U0001eeff]")
+_COMBINING_HAMZA = re.compile("[\u0653-\u0655]")  # madda above, hamza above, hamza below
+_ELONGATED = re.compile(r"([ء-يٱ-ۓ])\1{2,}")
+
+# --- rules on single characters ---------------------------------------------------------------------------------
+
+_INVISIBLE = [
+    0x00AD,
+    0x061C,
+    0x180E,
+    0xFEFF,
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+]
+_QURANIC = [*range(0x0610, 0x061B), *range(0x06D6, 0x06DD), *range(0x06DF, 0x06E9), *range(0x06EA, 0x06EE)]
+_ALEF_FORMS = (araby.ALEF_HAMZA_ABOVE, araby.ALEF_HAMZA_BELOW, araby.ALEF_MADDA, araby.ALEF_WASLA)
+_VOWEL_SIGNS = (*araby.TASHKEEL, *araby.SMALL)
+_PERSIAN = {
+    "ک": araby.KAF,
+    "ڪ": araby.KAF,
+    "ی": araby.YEH,
+    "ے": araby.YEH,
+    "ہ": araby.HEH,
+    "ھ": araby.HEH,
+    "ە": araby.HEH,
+}
+
+_DROP = 0x110000  # outside Unicode: the code a character gets that is to vanish
+_BMP = 0x10000  # the table covers the Basic Multilingual Plane; beyond it lie emoji and the like
+_CHUNK = 10_000  # characters
+# What the two patterns above find; the last entry stands for all beyond the plane, to which codes are clipped.
+_IS_COMPOSABLE = np.zeros(_BMP + 1, dtype=bool)
+_IS_COMPOSABLE[[*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFD), *range(0x0653, 0x0656), _BMP]] = True
+
+# For each rule on single characters: code point to code point. `punctuation`, the first, goes by Unicode category.
+_TABLE_RULES: dict[str, dict[int, int]] = {
+    "punctuation": {},
+    "invisible": dict.fromkeys(_INVISIBLE, _DROP),
+    "vowel_signs": dict.fromkeys([*map(ord, _VOWEL_SIGNS), *_QURANIC], _DROP),
+    "tatweel": {ord(araby.TATWEEL): _DROP},
+    "alef": {ord(form): ord(araby.ALEF) for form in _ALEF_FORMS},
+    "hamza": {ord(araby.WAW_HAMZA): ord(araby.WAW), ord(araby.YEH_HAMZA): ord(araby.YEH)},
+    "alef_maksura": {ord(araby.ALEF_MAKSURA): ord(araby.YEH)},
+    "teh_marbuta": {ord(araby.TEH_MARBUTA): ord(araby.HEH)},
+    "persian": {ord(form): ord(letter) for form, letter in _PERSIAN.items()},
+    "digits": {zero + value: ord("0") + value for zero in (ord(araby.ZERO), 0x06F0) for value in range(10)},
+}
+
+
+class ArabicNormalizer(TransformerMixin, BaseEstimator):
+    """Fold the spellings of Arabic words into one. A stateless scikit-learn transformer from texts to texts.
+
+    Parameters
+    ----------
+    html, scripts, urls, hashtags, unicode_forms, invisible, vowel_signs, tatweel, alef, hamza, alef_maksura, \
+    teh_marbuta, persian, digits, elongation, punctuation : bool, default=True
+        One switch a rule, see the module's table.
+
+    Notes
+    -----
+    With the default rules the result is words separated by single spaces. Case is left alone. Letters of other scripts
+    stay. It is idempotent. What it does not do: stem, split off prefixes, correct spelling, mend mojibake.
+    """
+
+    def __init__(
+        self,
+        *,
+        html: bool = True,
+        scripts: bool = True,
+        urls: bool = True,
+        hashtags: bool = True,
+        unicode_forms: bool = True,
+        invisible: bool = True,
+        vowel_signs: bool = True,
+        tatweel: bool = True,
+        alef: bool = True,
+        hamza: bool = True,
+        alef_maksura: bool = True,
+        teh_marbuta: bool = True,
+        persian: bool = True,
+        digits: bool = True,
+        elongation: bool = True,
+        punctuation: bool = True,
+    ) -> None:
+        self.html = html
+        self.scripts = scripts
+        self.urls = urls
+        self.hashtags = hashtags
+        self.unicode_forms = unicode_forms
+        self.invisible = invisible
+        self.vowel_signs = vowel_signs
+        self.tatweel = tatweel
+        self.alef = alef
+        self.hamza = hamza
+        self.alef_maksura = alef_maksura
+        self.teh_marbuta = teh_marbuta
+        self.persian = persian
+        self.digits = digits
+        self.elongation = elongation
+        self.punctuation = punctuation
+
+    def fit(self, texts: Iterable[str], y: Any = None) -> Self:
+        """Learn nothing; there for scikit-learn's sake."""
+        return self
+
+    def transform(self, texts: Iterable[str]) -> list[str]:
+        """Normalize a batch of texts.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            Any Unicode: NUL and lone surrogates count as punctuation.
+
+        Returns
+        -------
+        list of str, as long as `texts`
+
+        Raises
+        ------
+        TypeError
+            If given one string instead of several, or something that is no string.
+        """
+        if isinstance(texts, str):
+            raise TypeError("expected a list of texts, got one string: write [text]")
+        texts = list(texts)
+        for position, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"text {position} is of type {type(text).__name__}, not str")
+        return [text for chunk in _chunks(texts) for text in self._normalize_chunk(chunk)]
+
+    def normalize(self, text: str) -> str:
+        """Normalize one text."""
+        return self.transform([text])[0]
+
+    def _replace_sequences(self, text: str) -> str:
+        if self.html and "&" in text:
+            text = html.unescape(text)
+        if self.html and "<" in text:
+            text = _TAG.sub(" ", text)
+        if self.scripts and any(trigger in text for trigger in _SCRIPT_TRIGGERS):
+            text = _SCRIPT.sub(" ", text)
+        if self.urls and ("://" in text or "www." in text or "@" in text):
+            text = _URL.sub(" ", text)
+        if self.hashtags and "#" in text:
+            text = _HASHTAG.sub(lambda match: match[0].replace("#", " ").replace("_", " "), text)
+        return text
+
+    def _normalize_chunk(self, texts: list[str]) -> list[str]:
+        texts = [self._replace_sequences(text) for text in texts]
+        codes = _encode(texts)
+        if self.unicode_forms and _IS_COMPOSABLE.take(codes, mode="clip").any():
+            texts = [_compose(text) for text in texts]
+            codes = _encode(texts)
+        mapped = _table(*(getattr(self, rule) for rule in _TABLE_RULES)).take(codes, mode="clip")
+        beyond = np.flatnonzero(codes >= _BMP)
+        mapped[beyond] = [_map_beyond(code, self.punctuation) for code in codes[beyond].tolist()]
+
+        keep = mapped != _DROP
+        lengths = np.fromiter(map(len, texts), dtype=np.intp, count=len(texts))
+        starts = np.cumsum(lengths) - lengths
+        if self.punctuation:
+            keep &= ~_surplus_spaces(mapped, keep, starts[lengths > 0])
+        bounds = np.concatenate(([0], np.cumsum(keep)))[np.concatenate((starts, [len(codes)]))].tolist()
+        kept = mapped[keep]
+        joined = kept.tobytes().decode("utf-32-le", "surrogatepass")
+        texts = [joined[start:end] for start, end in pairwise(bounds)]
+        if self.elongation and ((kept[2:] == kept[1:-1]) & (kept[1:-1] == kept[:-2]) & (kept[2:] >= 0x0620)).any():
+            texts = [_ELONGATED.sub(_shorten, text) for text in texts]
+        return [text.rstrip(" ") for text in texts] if self.punctuation else texts
+
+
+def _chunks(texts: list[str]) -> Iterator[list[str]]:
+    """Cut a batch so that the arrays of one chunk stay in the processor's cache."""
+    start = size = 0
+    for position, text in enumerate(texts):
+        if size > _CHUNK:
+            yield texts[start:position]
+            start, size = position, 0
+        size += len(text)
+    yield texts[start:]
+
+
+def _encode(texts: list[str]) -> NDArray[np.uint32]:
+    return np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+@lru_cache(maxsize=64)
+def _table(*switches: bool) -> NDArray[np.uint32]:
+    """Where each code point of the Basic Multilingual Plane goes under these switches, one a rule of `_TABLE_RULES`."""
+    table = np.arange(_BMP + 1, dtype=np.uint32)
+    for (rule, pairs), on in zip(_TABLE_RULES.items(), switches, strict=True):
+        if on and rule == "punctuation":
+            # Letters, marks and numbers stay; all else, surrogates and control characters too, parts words.
+            table[[code for code in range(_BMP) if unicodedata.category(chr(code))[0] not in "LMN"]] = ord(" ")
+            # These part no word: their own rules drop them, or they stay.
+            for code in (*_INVISIBLE, ord(araby.TATWEEL)):
+                table[code] = code
+        elif on:
+            for code, target in pairs.items():
+                table[code] = target
+    table.flags.writeable = False
+    return table
+
+
+def _map_beyond(code: int, punctuation: bool) -> int:
+    """Map a code point beyond the table: emoji part words, the letters of rare scripts stay."""
+    return ord(" ") if punctuation and unicodedata.category(chr(code))[0] not in "LMN" else code
+
+
+def _surplus_spaces(mapped: NDArray[np.uint32], keep: NDArray[np.bool_], starts: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Mark the spaces that follow a space, dropped characters aside, or open a text."""
+    is_space = mapped == ord(" ")
+    kept = np.flatnonzero(keep)
+    surplus = np.zeros(len(mapped), dtype=bool)
+    if len(kept):
+        after_space = np.concatenate(([True], is_space[kept[:-1]]))
+        first = np.searchsorted(kept, starts)  # the first kept character of each text
+        after_space[first[first < len(kept)]] = True
+        surplus[kept[is_space[kept] & after_space]] = True
+    return surplus
+
+
+def _compose(text: str) -> str:
+    if _COMBINING_HAMZA.search(text):
+        text = unicodedata.normalize("NFC", text)
+    # Isolated vowel signs carry a space of their own in Unicode, which would cut the word in two.
+    return _PRESENTATION.sub(lambda match: unicodedata.normalize("NFKC", match[0]).removeprefix(" "), text)
+
+
+def _shorten(match: re.Match[str]) -> str:
+    letter = match[1]
+    return letter if letter == araby.ALEF or len(match[0]) > 3 else letter * 2

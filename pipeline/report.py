@@ -1,0 +1,150 @@
+"""Tables and figures for people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compare import MODEL, Comparison
+from .evaluate import OVERALL
+from .themes import Taxonomy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLORS = {"model": "#1b6ca8", "textbook": "#e08e45", "keywords": "#8a8a8a"}
+_NAMES = {
+    "f1_micro": "F1 micro", "f1_macro": "F1 macro", "f1_none": "F1 none", "security_or_none": "security or none",
+    "subset_accuracy": "exact set", "hamming_loss": "Hamming loss", "calibration_error": "calibration error",
+}  # fmt: skip
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: the first to the left, the others to the right.
+
+    >>> print(format_table(["theme", "F1"], [["terrorism", "0.9"]]))
+    theme       F1
+    terrorism  0.9
+    """
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = []
+    for row in (header, *rows):
+        first, *others = (
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join([first, *others]).rstrip())
+    return "\n".join(lines)
+
+
+def format_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out a Markdown table.
+
+    >>> print(format_markdown(["theme", "F1"], [["terrorism", "0.9"]]))
+    | theme | F1 |
+    | --- | --- |
+    | terrorism | 0.9 |
+    """
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
+
+
+def format_comparison(comparison: Comparison) -> str:
+    """Lay out the model's metrics with 95 % intervals, and the F1 of each baseline beside them."""
+    ours = comparison.evaluations[MODEL]
+    others = [name for name in comparison.evaluations if name != MODEL]
+    header = [
+        "theme",
+        "support",
+        "precision",
+        "recall",
+        "F1",
+        "avg. precision",
+        *(f"F1 {name}" for name in others),
+    ]
+    rows = [
+        [
+            theme,
+            str(scores.support),
+            *map(str, (scores.precision, scores.recall, scores.f1, scores.average_precision)),
+        ]
+        + [str(comparison.evaluations[name].themes[theme].f1) for name in others]
+        for theme, scores in ours.themes.items()
+    ]
+    overall_header = [f"{ours.n} articles", MODEL, *others, *(f"ahead of {name}" for name in others)]
+    overall = [
+        [_NAMES[metric], str(getattr(ours, metric))]
+        + [str(getattr(comparison.evaluations[name], metric)) for name in others]
+        + [_signed(comparison, name, metric) for name in others]
+        for metric in OVERALL
+    ]
+    return f"{format_table(header, rows)}\n\n{format_table(overall_header, overall)}"
+
+
+def _signed(comparison: Comparison, name: str, metric: str) -> str:
+    if metric not in comparison.differences[name]:
+        return ""
+    ahead = comparison.differences[name][metric]
+    return f"{ahead.value:+.2f} [{ahead.low:+.2f} to {ahead.high:+.2f}]"
+
+
+def draw_themes(comparison: Comparison, taxonomy: Taxonomy, path: Path) -> None:
+    """Draw the F1 of each theme with its interval, the baselines beside it, the themes under their Arabic names."""
+    figure = _figure(9, 5.5)
+    axes = figure.subplots()
+    positions = np.arange(len(taxonomy))[::-1]
+    for offset, (name, evaluation) in zip((0.2, 0, -0.2), comparison.evaluations.items(), strict=False):
+        f1 = [evaluation.themes[theme].f1 for theme in taxonomy.names]
+        value = np.array([estimate.value for estimate in f1])
+        spread = np.abs(np.array([[estimate.low, estimate.high] for estimate in f1]).T - value)
+        axes.errorbar(value, positions + offset, xerr=spread, fmt="o", color=_COLORS[name], label=name, capsize=2)
+    support = comparison.evaluations[MODEL].themes
+    axes.set_yticks(positions, [f"{theme.ar} ({support[theme.name].support})" for theme in taxonomy.themes])
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("F1, with 95 % interval; in brackets the articles with the theme")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="lower left")
+    _save(figure, path)
+
+
+def draw_calibration(labels: NDArray[np.int8], probabilities: NDArray[np.float64] | None, path: Path) -> None:
+    """Draw how often a theme was right, against the probability it was given: on the diagonal, scores are honest."""
+    assert probabilities is not None
+    given, right = probabilities.ravel(), labels.ravel()
+    edges = np.linspace(0, 1, 11)
+    bins = np.digitize(given, edges[1:-1])
+    filled = [b for b in range(10) if (bins == b).any()]
+    figure = _figure(5, 5)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="#bbbbbb", linestyle="--")
+    axes.plot(
+        [given[bins == b].mean() for b in filled],
+        [right[bins == b].mean() for b in filled],
+        "o-",
+        color=_COLORS[MODEL],
+    )
+    for b in filled:
+        axes.annotate(
+            str(int((bins == b).sum())),
+            (given[bins == b].mean(), right[bins == b].mean()),
+            textcoords="offset points",
+            xytext=(6, -10),
+            fontsize=8,
+        )
+    axes.set_xlabel("probability given (small figures: decisions)")
+    axes.set_ylabel("share that was right")
+    _save(figure, path)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure  # only training draws
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(path.name + ".new")
+    figure.savefig(staged, dpi=120, format="png")
+    staged.replace(path)

@@ -1,0 +1,87 @@
+"""Logging runs to MLflow. The only module that imports it."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from .artifact import card_path, read_card
+from .errors import TrackingError
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+
+
+def log_run(model_path: Path) -> str:
+    """Log a saved model as one MLflow run: settings, metrics with their intervals, card, report and the model file.
+
+    Everything is read from the card and the files beside it, so a run can be logged long after it was trained.
+    ``MLFLOW_TRACKING_URI`` says where; without it, ``mlflow.db`` in the working folder.
+
+    Returns
+    -------
+    str
+        The run's id.
+
+    Raises
+    ------
+    ModelError
+        If there is no readable card.
+    TrackingError
+        If the tracking server or its database cannot be reached or refuses.
+    """
+    card = read_card(model_path)
+    # A server that is down should be reported in seconds, not after MLflow's default of several minutes, and a
+    # training run should tell nobody that it took place.
+    for name, value in {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # takes seconds
+
+    for noisy in ("alembic", "mlflow"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    try:
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_experiment(card["config"]["tracking"]["experiment"])
+        with mlflow.start_run(run_name=card["sha256"][:12]) as run:
+            mlflow.set_tags(
+                {"model_sha256": card["sha256"], "corpus_sha256": card["corpus"]["sha256"]}
+                | {f"version.{name}": number for name, number in card["versions"].items()}
+            )
+            mlflow.log_params(_flatten(card["config"]))
+            mlflow.log_metrics(_metrics(card))
+            for file in (model_path, card_path(model_path)):
+                mlflow.log_artifact(str(file), "model")
+            if (report := model_path.parent / "report").is_dir():
+                mlflow.log_artifacts(str(report), "report")
+            return str(run.info.run_id)
+    except Exception as error:  # any of MLflow's, requests' or SQLAlchemy's
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TrackingError(
+            f"MLflow at {uri} did not take the run: {reason[:300]}\n"
+            f"The model is saved: {model_path}. Log it later with: python -m pipeline log --model {model_path}"
+        ) from error
+
+
+def _metrics(card: dict[str, Any]) -> dict[str, float]:
+    """Name metrics by their place: ``test.f1_micro``, ``test.f1_micro.low``, ``test.keywords.terrorism.f1``."""
+    flat: dict[str, float] = {}
+    for part, measured in card["metrics"].items():
+        contenders = {part: measured} | {f"{part}.{name}": scores for name, scores in measured["baselines"].items()}
+        for prefix, scores in contenders.items():
+            rows = {prefix: scores} | {f"{prefix}.{theme}": row for theme, row in scores["themes"].items()}
+            for place, row in rows.items():
+                for metric, value in row.items():
+                    if isinstance(value, int | float):
+                        flat[f"{place}.{metric}"] = float(value)
+                    elif metric.endswith("_interval") and value is not None:
+                        name = metric.removesuffix("_interval")
+                        flat[f"{place}.{name}.low"], flat[f"{place}.{name}.high"] = value
+    return flat
+
+
+def _flatten(config: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {f"{section}.{key}": str(value) for section, values in config.items() for key, value in values.items()}

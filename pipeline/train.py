@@ -1,0 +1,159 @@
+"""The story of a training run."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .article import Article
+from .artifact import DEFAULT_MODEL, save_model, write_text
+from .classifier import build_model
+from .compare import MODEL, Answers, Comparison, LabeledTexts, answer, ask_baselines, compare, cross_validate
+from .config import Config
+from .corpus import corpus_hash
+from .duplicates import clusters
+from .errors import DataError
+from .progress import step
+from .report import draw_calibration, draw_themes
+from .split import held_out
+from .themes import Taxonomy, read_taxonomy
+from .validate import Corpus, load_corpus
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What a run leaves behind: the model's path, its card, and the two comparisons the card tells of."""
+
+    path: Path
+    card: dict[str, Any]
+    test: Comparison
+    cross_validation: Comparison
+
+
+def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
+    """Check the articles, measure the recipe, fit it on all articles, save model, card and report.
+
+    The metrics are those of the recipe on articles it was not fitted on: once on a held-out test part, after fitting on
+    the rest; once by cross-validation within the rest. The model that is saved is then fitted on every article, so it
+    has seen more than the one that was measured, and no less.
+
+    Parameters
+    ----------
+    config : Config
+    output : Path
+        Folder for ``security-themes.joblib``, ``security-themes.json`` and ``report/``.
+
+    Raises
+    ------
+    InvalidCorpusError
+        If anything is wrong with the articles; nothing is written.
+    DataError
+        If a file cannot be read, or the corpus cannot be split.
+    """
+    taxonomy = read_taxonomy(Path(config.data.themes))
+    with step("reading and checking the articles"):
+        corpus = load_corpus(config.data.articles, taxonomy, config.validation)
+    labeled = label(corpus, taxonomy)
+    is_test = held_out([a.id for a in corpus.articles], labeled.groups, config.split.test_share, config.split.seed)
+    rest, test = labeled[~is_test], labeled[is_test]
+    try:
+        with step(f"cross-validation: {len(rest.texts)} articles in {config.split.folds} folds"):
+            crossed = cross_validate(config, taxonomy, rest)
+        with step(f"held-out test: {len(test.texts)} articles"):
+            model = build_model(config, taxonomy).fit(rest.texts, rest.labels, rest.groups)
+            tested = {MODEL: answer(model, test.texts), **ask_baselines(taxonomy, rest, test.texts)}
+        with step(f"final model: {len(labeled.texts)} articles"):
+            final = build_model(config, taxonomy).fit(labeled.texts, labeled.labels, labeled.groups)
+    except ValueError as error:
+        raise DataError(f"these articles cannot be split and trained on: {error}") from error
+    with step("intervals"):
+        on_test = compare(taxonomy, test, tested, config.evaluation, model.thresholds_)
+        on_rest = compare(taxonomy, rest, crossed, config.evaluation)
+    path = output / DEFAULT_MODEL.name
+    with step(f"saving {path}"):
+        thresholds = dict(zip(taxonomy.names, final.thresholds_.round(6).tolist(), strict=True))
+        card = {
+            "themes": taxonomy.to_dict(),
+            "thresholds": thresholds,
+            "corpus": describe(corpus, taxonomy),
+            "metrics": {"test": on_test.to_dict(), "cross_validation": on_rest.to_dict()},
+            "limits": limits(on_rest, corpus),
+            "config": config.to_dict(),
+        }
+        card = save_model(final, card, path)
+    with step(f"report in {output / 'report'}"):
+        articles = [a for a, held in zip(corpus.articles, is_test, strict=True) if not held]
+        held = [a for a, held in zip(corpus.articles, is_test, strict=True) if held]
+        errors = [
+            *misjudged(taxonomy, "cross_validation", articles, crossed[MODEL]),
+            *misjudged(taxonomy, "test", held, tested[MODEL]),
+        ]
+        lines = "".join(json.dumps(error, ensure_ascii=False) + "\n" for error in errors)
+        write_text(output / "report" / "errors.jsonl", lines)
+        draw_themes(on_rest, taxonomy, output / "report" / "themes.png")
+        draw_calibration(rest.labels, crossed[MODEL].probabilities, output / "report" / "calibration.png")
+    return Trained(path, card, on_test, on_rest)
+
+
+def label(corpus: Corpus, taxonomy: Taxonomy) -> LabeledTexts:
+    """Turn a corpus into texts, a label matrix and near-duplicate groups."""
+    return LabeledTexts(
+        [article.full_text for article in corpus.articles],
+        taxonomy.label_matrix(article.themes for article in corpus.articles),
+        clusters(len(corpus.articles), list(corpus.pairs)),
+    )
+
+
+def describe(corpus: Corpus, taxonomy: Taxonomy) -> dict[str, Any]:
+    """Count the corpus for the card."""
+    counts = Counter(name for article in corpus.articles for name in article.themes)
+    return {
+        "sha256": corpus_hash(corpus.articles),
+        "articles": len(corpus.articles),
+        "none": sum(not article.themes for article in corpus.articles),
+        "several_themes": sum(len(article.themes) > 1 for article in corpus.articles),
+        "themes": {name: counts[name] for name in taxonomy.names},
+    }
+
+
+def limits(comparison: Comparison, corpus: Corpus) -> list[str]:
+    """Say in figures what not to expect, for the card."""
+    scores = comparison.evaluations[MODEL].themes
+    weakest = min(scores, key=lambda name: np.nan_to_num(scores[name].f1.value))
+    return [
+        f"Trained on {len(corpus.articles)} articles; other kinds of story are judged by words alone.",
+        f"Weakest theme in cross-validation: {weakest}, F1 {scores[weakest].f1}.",
+        "Metrics are measured on articles of the same making as the training articles; expect less on other outlets, "
+        "and measure there: python -m pipeline evaluate --articles FILE.",
+        "Reads news in Modern Standard Arabic; not made for dialect, other languages in Arabic script, mojibake.",
+    ]
+
+
+def misjudged(taxonomy: Taxonomy, part: str, articles: Sequence[Article], answers: Answers) -> list[dict[str, Any]]:
+    """List the articles that got other themes than their labels say, the surest mistake first."""
+    assert answers.probabilities is not None
+    rows = []
+    for article, row, scores in zip(articles, answers.predictions, answers.probabilities, strict=True):
+        said = taxonomy.names_of(row)
+        if said != article.themes:
+            rows.append(
+                {
+                    "part": part,
+                    "id": article.id,
+                    "title": article.title or article.text[:80],
+                    "missed": [name for name in article.themes if name not in said],
+                    "wrongly": [name for name in said if name not in article.themes],
+                    "scores": dict(zip(taxonomy.names, scores.round(3).tolist(), strict=True)),
+                }
+            )
+    return sorted(rows, key=_sureness, reverse=True)
+
+
+def _sureness(error: dict[str, Any]) -> float:
+    scores = error["scores"]
+    wrong: list[float] = [scores[name] for name in error["wrongly"]] + [1 - scores[name] for name in error["missed"]]
+    return max(wrong)
