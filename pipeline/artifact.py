@@ -55,7 +55,7 @@ def save_model(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict
     Returns
     -------
     dict
-        The card as written.
+        The card as it stands in the file: lists where the caller had tuples.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _finish_replacing(path)
@@ -75,9 +75,11 @@ def save_model(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict
             for text, row in zip(PROBES, model.predict_proba(PROBES).round(6).tolist(), strict=True)
         ],
     }
-    write_text(card_path(path), json.dumps(card, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(card, ensure_ascii=False, indent=2) + "\n"
+    write_text(card_path(path), text)
     os.replace(staged, path)
-    return card
+    written: dict[str, Any] = json.loads(text)
+    return written
 
 
 def load_model(path: str | Path = DEFAULT_MODEL) -> ThemeClassifier:

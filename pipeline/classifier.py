@@ -123,7 +123,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         self, texts: list[str], labels: NDArray[np.int8]
     ) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
         positives = labels.sum(axis=0)
-        for name, count in zip(self.classes_, positives, strict=True):
+        for name, count in zip(self.taxonomy.names, positives, strict=True):
             if not 0 < count < len(labels):
                 side = "with" if count == 0 else "without"
                 raise ValueError(f"no article {side} theme {name!r} in one of the {self.folds} folds; give more")

@@ -88,7 +88,7 @@ def read_records(path: Path) -> Iterator[Record]:
 
 def read_stdin() -> Iterator[Record]:
     """Read standard input: JSON Lines if it starts with ``{``, else the whole of it as one text."""
-    file: Any = io.BufferedReader(sys.stdin.buffer)  # type: ignore[type-var]
+    file: Any = io.BufferedReader(sys.stdin.buffer)
     start = file.peek(64)[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
     yield from (_read_jsonl if start.startswith(b"{") else _read_text)(file, "stdin")
 

@@ -30,13 +30,15 @@ def build_features(normalize: NormalizeConfig, features: FeaturesConfig) -> Pipe
     letters, has length 1 a text, times its weight.
     """
     shared = {"min_df": features.min_df, "sublinear_tf": features.sublinear_tf, "dtype": np.float32}
+    weights = {}
     blocks = [("words", Tfidf(token_pattern=r"\S+", ngram_range=features.word_ngrams, **shared))]
     if features.char_weight > 0:
         blocks.append(("chars", Tfidf(analyzer="char_wb", ngram_range=features.char_ngrams, **shared)))
+        weights = {"chars": features.char_weight}
     steps: list[tuple[str, Any]] = [("normalize", ArabicNormalizer(**vars(normalize)))]
     if features.head_weight > 1:
         steps.insert(0, ("head", FunctionTransformer(repeat_head, kw_args={"times": features.head_weight})))
-    return Pipeline([*steps, ("tfidf", FeatureUnion(blocks, transformer_weights={"chars": features.char_weight}))])
+    return Pipeline([*steps, ("tfidf", FeatureUnion(blocks, transformer_weights=weights))])
 
 
 def repeat_head(texts: list[str], times: int) -> list[str]:

@@ -79,12 +79,16 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 # --- rules on sequences of characters ---------------------------------------------------------------------------
 
-_TAG = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-zA-Z][^<>]{0,300}>", re.DOTALL | re.IGNORECASE)
-# A call such as a.b.push(function(){…}); or (function(){…})(); or document.write(…); up to the last closing sign that
-# comes before the next Arabic letter. Only ASCII is ever taken, so no Arabic word can be lost.
+# A comment, a script or a style runs from its last opening before the end, so that no opening is read over twice.
+_TAG = re.compile(
+    r"<!--(?:(?!<!--).)*?-->|<(script|style)\b(?:(?!<\1\b).)*?</\1\s*>|</?[a-zA-Z][^<>]{0,300}>",
+    re.DOTALL | re.IGNORECASE,
+)
+# A call such as a.b.push(function(){…}); or (function(){…})(); or document.write(…); up to the last closing sign before
+# the next Arabic letter. Only ASCII is ever taken, so no Arabic word can be lost.
+_ASCII = re.compile(r"[\x09-\x7e]+")
 _SCRIPT = re.compile(
-    r"(?:(?:[A-Za-z_$][\w$.]{0,80}\s?\(\s?)?\(?function\s?\w{0,40}\s?\(|[A-Za-z_$][\w$.]{0,80}\.(?:push|write|display)\s?\()"
-    r"[\x09-\x7e]*[;)}]",
+    r"(?:[A-Za-z_$][\w$.]{0,80}\s?\(\s?)?\(?function\s?\w{0,40}\s?\(|[A-Za-z_$][\w$.]{0,80}\.(?:push|write|display)\s?\(",
     re.ASCII,
 )
 _SCRIPT_TRIGGERS = ("function", ".push", ".write", ".display")
@@ -231,7 +235,7 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         if self.html and "<" in text:
             text = _TAG.sub(" ", text)
         if self.scripts and any(trigger in text for trigger in _SCRIPT_TRIGGERS):
-            text = _SCRIPT.sub(" ", text)
+            text = _ASCII.sub(_drop_script, text)
         if self.urls and ("://" in text or "www." in text or "@" in text):
             text = _URL.sub(" ", text)
         if self.hashtags and "#" in text:
@@ -311,6 +315,14 @@ def _surplus_spaces(mapped: NDArray[np.uint32], keep: NDArray[np.bool_], starts:
         after_space[first[first < len(kept)]] = True
         surplus[kept[is_space[kept] & after_space]] = True
     return surplus
+
+
+def _drop_script(match: re.Match[str]) -> str:
+    found = _SCRIPT.search(match[0])
+    if found is None:
+        return match[0]
+    end = max(match[0].rfind(sign, found.end()) for sign in ";)}")
+    return match[0] if end < 0 else f"{match[0][: found.start()]} {match[0][end + 1 :]}"
 
 
 def _compose(text: str) -> str:

@@ -1,0 +1,48 @@
+# The environment that is active, else .venv, made here.
+VENV ?= $(or $(VIRTUAL_ENV),.venv)
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+# Articles of your own: files or folders, .txt .jsonl .csv .parquet
+ARTICLES ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install train evaluate classify test check clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed-train  ## make an environment with what training needs, in the versions tested
+
+train: $(VENV)/.installed-train  ## check the articles, train, measure, save to models/, log to MLflow
+	$(PYTHON) -m pipeline train
+
+evaluate: $(VENV)/.installed-train  ## measure the model on labeled articles: make evaluate ARTICLES=FILE
+	@test -n "$(ARTICLES)" || { echo "make evaluate ARTICLES=FILE: name labeled articles (.jsonl .csv .parquet)" >&2; exit 2; }
+	$(PYTHON) -m pipeline evaluate --articles $(ARTICLES)
+
+classify: $(VENV)/.installed-train  ## classify the samples, and articles of your own: make classify ARTICLES=FILE
+	$(PYTHON) -m pipeline classify data/samples $(ARTICLES)
+
+test: $(VENV)/.installed-dev  ## run the tests
+	$(PYTHON) -m pytest
+
+check: $(VENV)/.installed-dev  ## run the linter, the type checker and the checks of the corpus
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pipeline validate
+
+clean:  ## remove what the other targets made, but for the models and the MLflow runs
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PYTHON):
+	python3 -m venv $(VENV)
+
+$(VENV)/.installed-train: pyproject.toml .ci/constraints.txt | $(PYTHON)
+	$(PIP) --editable '.[train]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml .ci/constraints.txt | $(PYTHON)
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed-train

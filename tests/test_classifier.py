@@ -1,0 +1,155 @@
+import io
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils import estimator_checks, get_tags
+
+from pipeline.classifier import ThemeClassifier, best_threshold
+from pipeline.linear import LEARNERS
+from pipeline.normalize import ArabicNormalizer
+from pipeline.themes import Taxonomy
+
+from .conftest import make_toy_articles
+
+TEXTS = [row["text"] for row in make_toy_articles(80)]
+THEMES = [row["themes"] for row in make_toy_articles(80)]
+NEW = make_toy_articles(40, seed=1)
+
+
+def make(taxonomy: Taxonomy, **parameters: Any) -> ThemeClassifier:
+    return ThemeClassifier(TfidfVectorizer(dtype=np.float32), taxonomy, folds=3, **parameters)
+
+
+@pytest.fixture(scope="module")
+def fitted(toy_taxonomy: Taxonomy) -> ThemeClassifier:
+    return make(toy_taxonomy).fit(TEXTS, toy_taxonomy.label_matrix(THEMES))
+
+
+# The checks of scikit-learn that do not feed an estimator matrices of numbers.
+CHECKS = (
+    "check_estimator_cloneable", "check_estimator_repr", "check_estimator_tags_renamed", "check_valid_tag_types",
+    "check_get_params_invariance", "check_set_params", "check_no_attributes_set_in_init", "check_mixin_order",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_scikit_learns_own_checks(toy_taxonomy: Taxonomy, check: str) -> None:
+    for estimator in (make(toy_taxonomy), ArabicNormalizer()):
+        getattr(estimator_checks, check)(type(estimator).__name__, estimator)
+
+
+def test_tags_say_what_it_takes_and_gives(toy_taxonomy: Taxonomy) -> None:
+    tags = get_tags(make(toy_taxonomy))
+    assert tags.input_tags.string
+    assert not tags.input_tags.two_d_array
+    assert tags.classifier_tags.multi_label
+
+
+@pytest.mark.parametrize("learner", sorted(LEARNERS))
+def test_every_learner_learns(toy_taxonomy: Taxonomy, learner: str) -> None:
+    model = make(toy_taxonomy, learner=learner).fit(TEXTS, toy_taxonomy.label_matrix(THEMES))
+    right = model.predict([row["text"] for row in NEW]) == toy_taxonomy.label_matrix(row["themes"] for row in NEW)
+    assert right.mean() > 0.9
+    assert model.coef_.dtype == np.float32
+
+
+def test_shapes_and_order_of_the_answers(fitted: ThemeClassifier) -> None:
+    texts = [row["text"] for row in NEW]
+    probabilities, labels = fitted.predict_proba(texts), fitted.predict(texts)
+    assert probabilities.shape == labels.shape == (40, 2)
+    assert ((probabilities > 0) & (probabilities < 1)).all()
+    assert ((probabilities >= fitted.thresholds_) == labels).all()
+    assert fitted.classes_.tolist() == ["sea", "sky"]
+    assert fitted.predict([]).shape == (0, 2)
+
+
+def test_more_texts_than_a_chunk_are_answered_as_one_by_one(fitted: ThemeClassifier) -> None:
+    texts = [row["text"] for row in NEW] * 60
+    together = fitted.predict_proba(texts)
+    np.testing.assert_allclose(together[-40:], [fitted.predict_proba([text])[0] for text in texts[:40]], rtol=1e-5)
+
+
+def test_a_text_without_a_known_word_has_no_theme(fitted: ThemeClassifier) -> None:
+    low = clone(fitted).set_params(thresholds={"sea": 0.0, "sky": 0.0}).fit(TEXTS, fitted.taxonomy.label_matrix(THEMES))
+    for text in ("", "12345", "only Latin", "ÙØ±", "\x00"):
+        assert low.predict_proba([text]).tolist() == [[0.0, 0.0]]
+        assert low.predict([text]).tolist() == [[0, 0]]
+
+
+def test_thresholds_can_be_moved_after_fitting(fitted: ThemeClassifier) -> None:
+    model = clone(fitted).fit(TEXTS, fitted.taxonomy.label_matrix(THEMES))
+    assert model.get_params()["thresholds"] is None
+    tuned = model.thresholds_.copy()
+    model.set_params(thresholds={"sea": 1.0})
+    assert model.thresholds_.tolist() == [1.0, tuned[1]]
+    assert model.predict([row["text"] for row in NEW])[:, 0].sum() == 0
+    for wrong, message in (({"land": 0.5}, "unknown theme 'land'"), ({"sea": 50}, "from 0 to 1, found 50")):
+        model.set_params(thresholds=wrong)
+        with pytest.raises(ValueError, match=message):
+            model.predict(TEXTS)
+
+
+def test_equal_fits_pickle_to_equal_bytes(toy_taxonomy: Taxonomy) -> None:
+    def dump() -> bytes:
+        file = io.BytesIO()
+        texts = [*TEXTS]  # an equal list, another object
+        joblib.dump(
+            make(toy_taxonomy).fit(ArabicNormalizer().transform(texts), toy_taxonomy.label_matrix(THEMES)).coef_, file
+        )
+        return file.getvalue()
+
+    assert dump() == dump()
+
+
+def test_articles_of_a_group_are_not_apart_in_the_inner_folds(toy_taxonomy: Taxonomy) -> None:
+    labels = toy_taxonomy.label_matrix(THEMES)
+    with pytest.raises(ValueError, match="cannot deal 2 groups of articles into 3 folds"):
+        make(toy_taxonomy).fit(TEXTS, labels, groups=np.arange(80) % 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": [[0, 1]]}, "80 texts, but 1 rows"),
+        ({"labels": [[2, 0]] * 80}, "matrix of 0 and 1"),
+        ({"labels": [1] * 80}, "matrix of 0 and 1"),
+        ({"labels": [[1, 0, 0]] * 80}, "3 columns of labels, but 2 themes"),
+        ({"labels": [[1, 0]] * 80}, "no article without theme 'sea'"),
+        ({"learner": "forest"}, "unknown learner 'forest'. Known learners: svm, "),
+    ],
+)
+def test_faulty_training_data_is_refused(toy_taxonomy: Taxonomy, change: dict[str, Any], message: str) -> None:
+    labels = change.pop("labels", toy_taxonomy.label_matrix(THEMES))
+    with pytest.raises(ValueError, match=message):
+        make(toy_taxonomy, **change).fit(TEXTS, labels)
+
+
+def test_a_bare_string_is_refused(fitted: ThemeClassifier, toy_taxonomy: Taxonomy) -> None:
+    for call in (fitted.predict, fitted.predict_proba, lambda text: fitted.fit(text, [[0, 1]])):
+        with pytest.raises(TypeError, match="got one string"):
+            call("نص")
+
+
+def test_an_unfitted_model_says_so(toy_taxonomy: Taxonomy) -> None:
+    with pytest.raises(NotFittedError):
+        make(toy_taxonomy).predict(["نص"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "threshold"),
+    [
+        # ranked .9 yes, .6 no, .4 yes, .2 no: F1 after each 2/3, 1/2, 4/5, 2/3; best after the third, halfway .4 and .2
+        ([1, 0, 1, 0], [0.9, 0.6, 0.4, 0.2], 0.3),
+        # all alike: one step, everything a yes
+        ([1, 0, 1, 0], [0.5, 0.5, 0.5, 0.5], 0.25),
+        # yes only at the top: 1, 2/3, 1/2
+        ([1, 0, 0], [0.8, 0.6, 0.1], 0.7),
+    ],
+)
+def test_best_threshold_worked_by_hand(labels: list[int], probabilities: list[float], threshold: float) -> None:
+    assert best_threshold(np.array(labels), np.array(probabilities)) == pytest.approx(threshold)

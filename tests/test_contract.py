@@ -1,0 +1,73 @@
+"""What others rely on: names inside saved models, the public interface, the commands. Changing one breaks somebody."""
+
+import pickle
+import pickletools
+import re
+import subprocess
+import sys
+
+import pipeline
+from pipeline.artifact import load_model
+from pipeline.train import Trained
+
+from .conftest import ROOT
+
+
+def test_import_paths_inside_a_saved_model(trained: Trained) -> None:
+    """A saved model can be loaded only where these names exist; NumPy's own, which NumPy keeps, are left out."""
+    opcodes = pickletools.genops(pickle.dumps(load_model(trained.path), protocol=2))
+    names = {str(argument).replace(" ", ".") for opcode, argument, _ in opcodes if opcode.name == "GLOBAL"}
+    assert {name for name in names if not name.startswith(("numpy.", "__builtin__.", "copy_reg.", "_codecs."))} == {
+        "pipeline.classifier.ThemeClassifier",
+        "pipeline.features.Tfidf",
+        "pipeline.normalize.ArabicNormalizer",
+        "pipeline.themes.Taxonomy",
+        "pipeline.themes.Theme",
+        "sklearn.feature_extraction.text.TfidfTransformer",
+        "sklearn.pipeline.FeatureUnion",
+        "sklearn.pipeline.Pipeline",
+    }
+
+
+def test_the_public_interface() -> None:
+    assert sorted(pipeline.__all__) == [
+        "ArabicNormalizer",
+        "Article",
+        "PipelineError",
+        "Prediction",
+        "Taxonomy",
+        "Theme",
+        "ThemeClassifier",
+        "__version__",
+        "classify",
+        "load_model",
+    ]
+    for name in pipeline.__all__:
+        assert getattr(pipeline, name) is not None
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import sys, pipeline; print(*(n for n in sys.modules if n.split('.')[0] in ('numpy', 'scipy', 'sklearn', 'joblib')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_every_make_target_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert targets == {"help", "install", "train", "evaluate", "classify", "test", "check", "clean"}
+    named = re.findall(r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"```(.*?)```", readme(), flags=re.DOTALL)))
+    assert named
+    assert set(named) <= targets
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    assert "make test" in readme()
+    assert "make test" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_the_version_is_the_packages() -> None:
+    assert f'version = "{pipeline.__version__}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,57 @@
+"""MLflow is used in processes of their own: it warns, patches and registers things when imported."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.train import Trained, train
+
+READ_BACK = """
+import json, mlflow, sys
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+(run,) = mlflow.search_runs(experiment_names=["security-themes"], output_format="list")
+client = mlflow.MlflowClient()
+folders = [folder.path for folder in client.list_artifacts(run.info.run_id)]
+files = [file.path for folder in folders for file in client.list_artifacts(run.info.run_id, folder)]
+print(json.dumps({"metrics": run.data.metrics, "params": run.data.params, "tags": run.data.tags, "files": files}))
+"""
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=clean | environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def model(toy_config: Config, tmp_path: Path) -> Trained:
+    return train(toy_config, tmp_path / "models")
+
+
+def test_a_run_holds_settings_metrics_and_files(model: Trained, tmp_path: Path) -> None:
+    logged = run(tmp_path, "-m", "pipeline", "log", "--model", str(model.path))
+    assert (logged.returncode, logged.stdout[:4]) == (0, "run "), logged.stderr
+    read = json.loads(run(tmp_path, "-c", READ_BACK).stdout)
+    measured = model.card["metrics"]["cross_validation"]
+    keywords = model.card["metrics"]["test"]["baselines"]["keywords"]
+    assert read["metrics"]["cross_validation.f1_micro"] == measured["f1_micro"]
+    assert read["metrics"]["cross_validation.f1_micro.low"] == measured["f1_micro_interval"][0]
+    assert read["metrics"]["test.keywords.sea.f1"] == keywords["themes"]["sea"]["f1"]
+    assert read["params"]["classifier.learner"] == model.card["config"]["classifier"]["learner"]
+    assert read["tags"]["model_sha256"] == model.card["sha256"]
+    assert {"model/security-themes.joblib", "model/security-themes.json", "report/themes.png"} <= set(read["files"])
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "nonsense://x"])
+def test_a_server_out_of_reach_is_one_clear_error(model: Trained, tmp_path: Path, uri: str) -> None:
+    done = run(tmp_path, "-m", "pipeline", "log", "--model", str(model.path), MLFLOW_TRACKING_URI=uri)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"error: MLflow at {uri} did not take the run" in done.stderr
+    assert f"python -m pipeline log --model {model.path}" in done.stderr

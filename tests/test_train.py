@@ -1,0 +1,99 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.artifact import load_model
+from pipeline.compare import MODEL, cross_validate
+from pipeline.config import Config
+from pipeline.errors import DataError
+from pipeline.themes import read_taxonomy
+from pipeline.train import label, train
+from pipeline.validate import InvalidCorpusError, load_corpus
+
+from .conftest import make_toy_articles, write_jsonl
+
+
+def test_another_taxonomy_trains_the_same_way(toy_config: Config, tmp_path: Path) -> None:
+    trained = train(toy_config, tmp_path / "out")
+    model = load_model(trained.path)
+    assert model.taxonomy.names == ("sea", "sky")
+    card = json.loads(trained.path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert card == trained.card
+    assert card["thresholds"] == dict(zip(("sea", "sky"), model.thresholds_.round(6).tolist(), strict=True))
+    assert card["corpus"]["themes"] == {"sea": 40, "sky": 40}
+    assert card["corpus"]["none"] == 20
+    assert len(card["probes"]) == 3
+    for part in ("test", "cross_validation"):
+        measured = card["metrics"][part]
+        assert set(measured["baselines"]) == {"keywords", "textbook"}
+        low, high = measured["f1_micro_interval"]
+        assert low <= measured["f1_micro"] <= high
+    assert card["metrics"]["test"]["n"] + card["metrics"]["cross_validation"]["n"] == 80
+    for name in ("themes.png", "calibration.png"):
+        assert (tmp_path / "out/report" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_of_the_machine_or_the_day_is_in_the_card(toy_config: Config, tmp_path: Path) -> None:
+    trained = train(toy_config, tmp_path / "out")
+    card = {key: value for key, value in trained.card.items() if key != "config"}  # which repeats the user's own paths
+    assert str(tmp_path) not in json.dumps(card)
+    again = train(toy_config, tmp_path / "other")
+    assert again.card == trained.card
+    assert again.path.read_bytes() == trained.path.read_bytes()
+
+
+def test_the_order_and_number_of_files_change_nothing(toy_config: Config, toy_project: Path, tmp_path: Path) -> None:
+    before = train(toy_config, tmp_path / "before").card["sha256"]
+    (toy_project / "articles/toy.jsonl").unlink()
+    rows = make_toy_articles(80)
+    write_jsonl(toy_project / "articles/b.jsonl", rows[:30][::-1])
+    write_jsonl(toy_project / "articles/a.jsonl", rows[30:])
+    assert train(toy_config, tmp_path / "after").card["sha256"] == before
+
+
+def test_a_fault_costs_nothing_that_was_made(toy_config: Config, toy_project: Path, tmp_path: Path) -> None:
+    trained = train(toy_config, tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    rows = make_toy_articles(80)
+    rows[0]["themes"] = ["land"]
+    write_jsonl(toy_project / "articles/toy.jsonl", rows)
+    with pytest.raises(InvalidCorpusError, match="unknown theme 'land'"):
+        train(toy_config, tmp_path / "out")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+    load_model(trained.path)
+
+
+def test_too_many_folds_for_the_articles(toy_config: Config, toy_project: Path, tmp_path: Path) -> None:
+    write_jsonl(toy_project / "articles/toy.jsonl", make_toy_articles(20))
+    config = dataclasses.replace(
+        toy_config,
+        split=dataclasses.replace(toy_config.split, folds=20),
+        validation=dataclasses.replace(toy_config.validation, min_articles=2),
+    )
+    with pytest.raises(DataError, match="cannot be split and trained on"):
+        train(config, tmp_path / "out")
+
+
+def test_cross_validation_answers_every_article_in_its_place(toy_config: Config) -> None:
+    taxonomy = read_taxonomy(Path(toy_config.data.themes))
+    labeled = label(load_corpus(toy_config.data.articles, taxonomy, toy_config.validation), taxonomy)
+    answers = cross_validate(toy_config, taxonomy, labeled)
+    assert (answers[MODEL].predictions == labeled.labels).mean() > 0.9
+    # a memory of the labels would show as a perfect answer where they are noise
+    noise = dataclasses.replace(
+        labeled, labels=np.random.default_rng(0).integers(0, 2, labeled.labels.shape, dtype=np.int8)
+    )
+    assert 0.3 < (cross_validate(toy_config, taxonomy, noise)[MODEL].predictions == noise.labels).mean() < 0.7
+
+
+def test_mistakes_are_listed(toy_config: Config, toy_project: Path, tmp_path: Path) -> None:
+    rows = make_toy_articles(80)
+    rows[1]["themes"] = ["sea"]  # an article about the sky
+    write_jsonl(toy_project / "articles/toy.jsonl", rows)
+    train(toy_config, tmp_path / "out")
+    errors = [json.loads(line) for line in (tmp_path / "out/report/errors.jsonl").read_text("utf-8").splitlines()]
+    (found,) = [error for error in errors if error["id"] == "toy-001"]
+    assert (found["missed"], found["wrongly"]) == (["sea"], ["sky"])
