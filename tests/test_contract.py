@@ -47,16 +47,16 @@ def test_the_public_interface() -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = "import sys, pipeline; print(*(n for n in sys.modules if n.split('.')[0] in ('numpy', 'scipy', 'sklearn', 'joblib')))"
+    code = "import sys, pipeline; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
+    assert not {"numpy", "scipy", "sklearn", "joblib", "pyarabic"} & set(done.stdout.split())
 
 
 def test_every_make_target_the_readme_names_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert targets == {"help", "install", "train", "evaluate", "classify", "test", "check", "clean"}
-    named = re.findall(r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"```(.*?)```", readme(), flags=re.DOTALL)))
-    assert named
+    named = " ".join(re.findall(r"^make ([a-z ]+?) *(?:#|$)", readme(), flags=re.MULTILINE)).split()
+    assert named == ["train", "classify", "test"]
     assert set(named) <= targets
 
 

@@ -41,11 +41,14 @@ def python(code: str, folder: Path, **environment: str) -> str:
 
 def test_two_trainings_give_the_same_bytes(toy_project: Path, tmp_path: Path) -> None:
     """Another process, hash seed, working folder and number of processors."""
-    code = (
-        "import os, sys; from pathlib import Path; from pipeline.config import read_config; from pipeline.train import train;"
-        f"os.cpu_count = lambda: int(sys.flags.hash_randomization) + 1;"
-        f"print(train(read_config(Path({str(toy_project / 'quick.toml')!r})), Path('out')).card['sha256'])"
-    )
+    code = f"""
+import os, sys
+from pathlib import Path
+from pipeline.config import read_config
+from pipeline.train import train
+os.cpu_count = lambda: 1 + int(os.environ["PYTHONHASHSEED"])
+print(train(read_config(Path({str(toy_project / "quick.toml")!r})), Path("out")).card["sha256"])
+"""
     hashes = set()
     for seed in ("0", "1", "2"):
         (tmp_path / f"folder{seed}").mkdir()
@@ -57,12 +60,12 @@ def test_inference_needs_nothing_but_scikit_learn_pyarabic_and_joblib(trained: T
     code = f"""{BLOCK}
 from pipeline import classify, load_model
 model = load_model({str(trained.path)!r})
-print(classify(model, ["أعلنت السلطات تفكيك خلية إرهابية وتوقيف أفرادها"])[0].primary)
+print(*classify(model, ["أعلنت السلطات تفكيك خلية إرهابية وتوقيف أفرادها"])[0].themes)
 from pipeline.cli import main
 assert main(["classify", "--model", {str(trained.path)!r}, "--format", "jsonl", {str(SAMPLES)!r}]) == 0
 """
     lines = python(code, tmp_path).splitlines()
-    assert lines[0] == "terrorism"
+    assert "terrorism" in lines[0]
     assert len(lines) == 1 + len(list(SAMPLES.iterdir()))
 
 
@@ -94,8 +97,8 @@ def test_joblib_alone_is_enough(trained: Trained) -> None:
 
 def test_ten_megabytes_are_one_article(trained: Trained) -> None:
     model = load_model(trained.path)
-    long = (SAMPLES / "cocaine.txt").read_text(encoding="utf-8") * 6_000
-    assert len(long.encode()) > 7_000_000
+    long = (SAMPLES / "cocaine.txt").read_text(encoding="utf-8") * 12_000
+    assert len(long.encode()) > 10_000_000
     assert "organized_crime" in classify(model, [long])[0].themes
 
 
