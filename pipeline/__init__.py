@@ -9,8 +9,8 @@ than a millisecond, and ``python -m pipeline --help`` does not wait for scikit-l
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # what type checkers take for true; importing typing would cost more than all the rest here
 if TYPE_CHECKING:
     from .article import Article as Article
     from .artifact import load_model as load_model
@@ -39,7 +39,7 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOME[name]}", __name__), name)

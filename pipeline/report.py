@@ -104,7 +104,7 @@ def draw_themes(comparison: Comparison, taxonomy: Taxonomy, path: Path) -> None:
     axes.set_xlim(0, 1)
     axes.set_xlabel("F1, with 95 % interval; in brackets the articles with the theme")
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside upper center", ncols=3)
     _save(figure, path)
 
 

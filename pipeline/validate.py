@@ -77,8 +77,6 @@ def load_labeled(paths: Iterable[str | Path], taxonomy: Taxonomy) -> list[Articl
         If a file as a whole cannot be read.
     """
     articles, problems = read_articles(paths, taxonomy)
-    if not articles and not problems:
-        problems = [Problem(", ".join(map(str, paths)), "no articles; give at least one")]
     if problems:
         raise InvalidCorpusError(problems)
     return articles

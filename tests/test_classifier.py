@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import estimator_checks, get_tags
 
-from pipeline.classifier import ThemeClassifier, best_threshold
+from pipeline.classifier import ThemeClassifier, best_threshold, tune_threshold
 from pipeline.linear import LEARNERS
 from pipeline.normalize import ArabicNormalizer
 from pipeline.themes import Taxonomy
@@ -153,3 +153,16 @@ def test_an_unfitted_model_says_so(toy_taxonomy: Taxonomy) -> None:
 )
 def test_best_threshold_worked_by_hand(labels: list[int], probabilities: list[float], threshold: float) -> None:
     assert best_threshold(np.array(labels), np.array(probabilities)) == pytest.approx(threshold)
+
+
+def test_tuned_thresholds_vary_less_than_the_best_ones() -> None:
+    """On many samples of 60 articles with scores in two overlapping heaps, as themes have."""
+    rng = np.random.default_rng(0)
+    best, tuned = [], []
+    for _ in range(30):
+        labels = (rng.random(60) < 0.25).astype(np.int8)
+        probabilities = np.clip(rng.normal(np.where(labels, 0.6, 0.3), 0.15), 0, 1)
+        best.append(best_threshold(labels, probabilities))
+        tuned.append(tune_threshold(labels, probabilities, np.random.default_rng(0)))
+    assert np.std(tuned) < 0.9 * np.std(best)
+    assert 0.3 < np.mean(tuned) < 0.6
