@@ -146,12 +146,14 @@ def _train(options: argparse.Namespace) -> int:
     print(f"\nmodel    {trained.path}  ({trained.card['bytes'] / 1e6:.1f} MB, sha256 {trained.card['sha256'][:12]}…)")
     print(f"mistakes {trained.path.parent / 'report' / 'errors.jsonl'}")
     if not options.no_tracking:
-        from .tracking import log_run
+        from .tracking import log_run, tracking_uri
 
         sys.stdout.flush()
         with step("logging the run to MLflow"):
             run = log_run(trained.path)
-        print(f"run      {run}; see it with: mlflow ui --backend-store-uri sqlite:///mlflow.db")
+        where = tracking_uri()
+        see = f"mlflow ui --backend-store-uri {where}" if where.startswith("sqlite") else where
+        print(f"run      {run}; see it with: {see}")
     print("next     make classify ARTICLES=FILE")
     return 0
 

@@ -42,7 +42,7 @@ def log_run(model_path: Path) -> str:
 
     for noisy in ("alembic", "mlflow"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    uri = tracking_uri()
     try:
         mlflow.set_tracking_uri(uri)
         mlflow.set_experiment(card["config"]["tracking"]["experiment"])
@@ -64,6 +64,11 @@ def log_run(model_path: Path) -> str:
             f"MLflow at {uri} did not take the run: {reason[:300]}\n"
             f"The model is saved: {model_path}. Log it later with: python -m pipeline log --model {model_path}"
         ) from error
+
+
+def tracking_uri() -> str:
+    """Say where runs are logged."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
 
 
 def _metrics(card: dict[str, Any]) -> dict[str, float]:
