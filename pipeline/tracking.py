@@ -7,6 +7,7 @@ from typing import Any
 
 from .artifact import card_path, read_card
 from .errors import TrackingError
+from .evaluate import OVERALL, PER_THEME
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 
@@ -72,20 +73,25 @@ def tracking_uri() -> str:
 
 
 def _metrics(card: dict[str, Any]) -> dict[str, float]:
-    """Name metrics by their place: ``test.f1_micro``, ``test.f1_micro.low``, ``test.keywords.terrorism.f1``."""
-    flat: dict[str, float] = {}
+    """Pick what runs are compared by; all the rest is in the card.
+
+    Overall metrics with their intervals (``test.f1_micro.low``), each theme's metrics with the interval
+    of F1 (``test.terrorism.f1``), and the overall metrics of the baselines (``test.keywords.f1_micro``).
+    """
+    flat: dict[str, float | None] = {}
     for part, measured in card["metrics"].items():
-        contenders = {part: measured} | {f"{part}.{name}": scores for name, scores in measured["baselines"].items()}
-        for prefix, scores in contenders.items():
-            rows = {prefix: scores} | {f"{prefix}.{theme}": row for theme, row in scores["themes"].items()}
-            for place, row in rows.items():
-                for metric, value in row.items():
-                    if isinstance(value, int | float):
-                        flat[f"{place}.{metric}"] = float(value)
-                    elif metric.endswith("_interval") and value is not None:
-                        name = metric.removesuffix("_interval")
-                        flat[f"{place}.{name}.low"], flat[f"{place}.{name}.high"] = value
-    return flat
+        for metric in OVERALL:
+            flat[f"{part}.{metric}"] = measured[metric]
+            flat |= _limits(f"{part}.{metric}", measured[f"{metric}_interval"])
+            flat |= {f"{part}.{name}.{metric}": scores[metric] for name, scores in measured["baselines"].items()}
+        for theme, scores in measured["themes"].items():
+            flat |= {f"{part}.{theme}.{metric}": scores[metric] for metric in ("support", *PER_THEME)}
+            flat |= _limits(f"{part}.{theme}.f1", scores["f1_interval"])
+    return {name: value for name, value in flat.items() if value is not None}
+
+
+def _limits(name: str, interval: list[float] | None) -> dict[str, float | None]:
+    return {f"{name}.low": interval[0], f"{name}.high": interval[1]} if interval else {}
 
 
 def _flatten(config: dict[str, dict[str, Any]]) -> dict[str, str]:

@@ -42,7 +42,8 @@ def test_a_run_holds_settings_metrics_and_files(model: Trained, tmp_path: Path) 
     keywords = model.card["metrics"]["test"]["baselines"]["keywords"]
     assert read["metrics"]["cross_validation.f1_micro"] == measured["f1_micro"]
     assert read["metrics"]["cross_validation.f1_micro.low"] == measured["f1_micro_interval"][0]
-    assert read["metrics"]["test.keywords.sea.f1"] == keywords["themes"]["sea"]["f1"]
+    assert read["metrics"]["test.keywords.f1_micro"] == keywords["f1_micro"]
+    assert read["metrics"]["cross_validation.sea.f1.high"] == measured["themes"]["sea"]["f1_interval"][1]
     assert read["params"]["classifier.learner"] == model.card["config"]["classifier"]["learner"]
     assert read["tags"]["model_sha256"] == model.card["sha256"]
     assert {"model/security-themes.joblib", "model/security-themes.json", "report/themes.png"} <= set(read["files"])
