@@ -67,6 +67,7 @@ run only on the texts in which a trigger character occurs.
 import html
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -74,8 +75,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pyarabic import araby
 from sklearn.base import BaseEstimator, TransformerMixin
+
+with warnings.catch_warnings():
+    # PyArabic 0.6.15 writes "\w" in a plain string, of which Python 3.12 and later warn where no byte code is kept.
+    warnings.filterwarnings("ignore", "invalid escape sequence")
+    from pyarabic import araby_const as araby
 
 # --- rules on sequences of characters ---------------------------------------------------------------------------
 
