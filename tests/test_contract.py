@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pipeline
-from pipeline.artifact import load_model
+from pipeline import cli
+from pipeline.artifact import DEFAULT_MODEL, load_model
 from pipeline.train import Trained
 
 from .conftest import ROOT
@@ -63,6 +64,11 @@ def test_every_make_target_the_readme_names_exists() -> None:
 def test_ci_runs_the_readmes_test_command() -> None:
     assert "make test" in readme()
     assert "make test" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_the_default_model_is_the_same_everywhere() -> None:
+    """The command line keeps a copy of its own, so as to answer --help without loading scikit-learn."""
+    assert cli._MODEL == DEFAULT_MODEL
 
 
 def test_the_version_is_the_packages() -> None:
