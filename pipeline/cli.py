@@ -7,10 +7,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import PipelineError
+
+if TYPE_CHECKING:
+    from .article import Article
+    from .predict import Prediction
 
 _MODEL = Path("models/security-themes.joblib")
 _BATCH = 256  # articles read, classified and printed at a time
@@ -207,27 +211,31 @@ def _classify(options: argparse.Namespace) -> int:
 
     model = load_model(options.model)
     arabic = {theme.name: theme.ar for theme in model.taxonomy.themes}
-    sources = [
-        path if path == STDIN else file
-        for path in options.paths
-        for file in (find_files([path]) if path != STDIN else [path])
-    ]
+    streams: list[tuple[str, Iterator[Any]]] = []
+    for path in options.paths:
+        if path == STDIN:
+            streams.append(("stdin", read_stdin()))
+        else:
+            streams += [(str(file), read_records(file)) for file in find_files([path])]
     sound = True
-    for source in sources:
-        records = read_stdin() if source == STDIN else read_records(source)
+    for name, records in streams:
+        empty = True
         while batch := list(islice(records, _BATCH)):
+            empty = False
             found = list(_texts(batch))
             sound &= len(found) == len(batch)
-            for (name, text), prediction in zip(found, classify(model, [text for _, text in found]), strict=True):
+            for article, prediction in zip(found, classify(model, found), strict=True):
                 if options.format == "jsonl":
-                    print(json.dumps(_to_json(name, prediction), ensure_ascii=False))
+                    print(json.dumps(_to_json(article, prediction), ensure_ascii=False))
                 else:
-                    print(_to_lines(name, text, prediction, arabic))
+                    print(_to_lines(article, prediction, arabic))
+        if empty:
+            print(f"{name}: warning: no articles", file=sys.stderr)
     return 0 if sound else 2
 
 
-def _texts(records: list[Any]) -> Iterator[tuple[str, str]]:
-    """Give id and text of each readable record; say on standard error what is wrong with the others."""
+def _texts(records: list[Any]) -> Iterator["Article"]:
+    """Give the readable records as articles; say on standard error what is wrong with the others."""
     from .article import Article, text_problem
 
     for record in records:
@@ -244,17 +252,17 @@ def _texts(records: list[Any]) -> Iterator[tuple[str, str]]:
         article = Article(record.source if name is None else str(name), title, text)
         if doubt := text_problem(article.full_text):
             print(f"{record.source}: warning: {doubt}", file=sys.stderr)
-        yield article.id, article.full_text
+        yield article
 
 
-def _to_json(name: str, prediction: Any) -> dict[str, Any]:
+def _to_json(article: "Article", prediction: "Prediction") -> dict[str, Any]:
     scores = {theme: round(score, 4) for theme, score in prediction.scores.items()}
-    return {"id": name, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
+    return {"id": article.id, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
 
 
-def _to_lines(name: str, text: str, prediction: Any, arabic: dict[str, str]) -> str:
-    head = " ".join(text.partition("\n")[0].split())[:80]
-    lines = [f"{name}  {head}"]
+def _to_lines(article: "Article", prediction: "Prediction", arabic: dict[str, str]) -> str:
+    head = " ".join(article.full_text.partition("\n")[0].split())[:80]
+    lines = [f"{article.id}  {head}"]
     lines += [f"    {theme:<22}{prediction.scores[theme]:.2f}  {arabic[theme]}" for theme in prediction.themes]
     if not prediction.themes:
         nearest = max(prediction.scores, key=prediction.scores.__getitem__)

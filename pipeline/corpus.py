@@ -87,7 +87,15 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def read_stdin() -> Iterator[Record]:
-    """Read standard input: JSON Lines if it starts with ``{``, else the whole of it as one text."""
+    """Read standard input: JSON Lines if it starts with ``{``, else the whole of it as one text.
+
+    Raises
+    ------
+    DataError
+        If there is no standard input.
+    """
+    if sys.stdin is None:
+        raise DataError("no standard input; name a file")
     file: Any = io.BufferedReader(sys.stdin.buffer)
     start = file.peek(64)[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
     yield from (_read_jsonl if start.startswith(b"{") else _read_text)(file, "stdin")

@@ -153,6 +153,18 @@ def test_wrong_words_are_exit_code_2(arguments: list[str], capsys: Capture) -> N
         cli.main(arguments)
 
 
+def test_no_standard_input(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert cli.main(["classify", "--model", str(model), "-"]) == 2
+    assert "error: no standard input; name a file" in capsys.readouterr().err
+
+
+def test_an_empty_file_is_said_to_be_empty(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "a.jsonl").touch()
+    assert cli.main(["classify", "--model", str(model), str(tmp_path / "a.jsonl")]) == 0
+    assert f"{tmp_path / 'a.jsonl'}: warning: no articles" in capsys.readouterr().err
+
+
 def test_no_right_to_read(model: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.txt"
     path.touch()
