@@ -26,7 +26,8 @@ _CHOICES: dict[str, dict[str, dict[str, Any]]] = {
     "classifier": {
         "logistic regression": {"learner": "logistic"},
         "logistic regression, C = 10": {"learner": "logistic", "C": 10.0},
-        "complement naive Bayes": {"learner": "complement_nb"},
+        "complement naive Bayes, smoothing 1": {"learner": "complement_nb"},
+        "complement naive Bayes, smoothing 0.01": {"learner": "complement_nb", "C": 100.0},
         "NB-SVM": {"learner": "nbsvm"},
         "C = 0.1": {"C": 0.1},
         "C = 10": {"C": 10.0},
