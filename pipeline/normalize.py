@@ -12,7 +12,7 @@ rule               what it does
 ``urls``           web and mail addresses become a space
 ``hashtags``       ``#`` and the underscores that tie a hashtag together become spaces
 ``unicode_forms``  presentation forms and ligatures become letters, decomposed hamzas join their letter
-``invisible``      marks of direction, zero-width and soft hyphens are dropped
+``invisible``      marks of direction, joiners, soft hyphens, variation selectors are dropped
 ``vowel_signs``    vowel signs, shadda, dagger alef and Quranic marks are dropped
 ``tatweel``        the stroke that stretches a word is dropped
 ``alef``           أ إ آ ٱ become ا
@@ -84,9 +84,10 @@ with warnings.catch_warnings():
 
 # --- rules on sequences of characters ---------------------------------------------------------------------------
 
+# A tag holds Arabic only between quotation marks: what stands in <<angle quotes>> is text.
 # A comment, a script or a style runs from its last opening before the end, so that no opening is read over twice.
 _TAG = re.compile(
-    r"<!--(?:(?!<!--).)*?-->|<(script|style)\b(?:(?!<\1\b).)*?</\1\s*>|</?[a-zA-Z][^<>]{0,300}>",
+    r"<!--(?:(?!<!--).)*?-->|<(script|style)\b(?:(?!<\1\b).)*?</\1\s*>|</?[a-zA-Z](?:[^<>\"'\u0600-\u06ff\u0750-\u077f\ufb50-\ufefc]|\"[^\"<>]{0,300}\"|'[^'<>]{0,300}'){0,300}>",
     re.DOTALL | re.IGNORECASE,
 )
 # A call such as a.b.push(function(){…}); or (function(){…})(); or document.write(…); up to the last closing sign before
@@ -97,7 +98,10 @@ _SCRIPT = re.compile(
     re.ASCII,
 )
 _SCRIPT_TRIGGERS = ("function", ".push", ".write", ".display")
-_URL = re.compile(r"(?:https?://|www\.)[^\s<>«»\"\u0600-\u06ff]+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+", re.ASCII)
+_URL = re.compile(
+    r"(?:https?://|www\.)[^\s\u00a0\u2000-\u206f<>«»\"\u0600-\u06ff\u0750-\u077f\ufb50-\ufefc]+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+",
+    re.ASCII,
+)
 _HASHTAG = re.compile(r"#\w+")
 _PRESENTATION = re.compile("[\ufb50-\ufdff\ufe70-\ufefc\U0001ee00-\U0001eeff]")
 _COMBINING_HAMZA = re.compile("[\u0653-\u0655]")  # madda above, hamza above, hamza below
@@ -110,9 +114,11 @@ _INVISIBLE = [
     0x061C,
     0x180E,
     0xFEFF,
-    *range(0x200B, 0x2010),
+    *range(0x200C, 0x2010),  # not the zero-width space, which parts words
+    0x20E3,
     *range(0x202A, 0x202F),
     *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10),  # variation selectors, which follow emoji
 ]
 _QURANIC = [*range(0x0610, 0x061B), *range(0x06D6, 0x06DD), *range(0x06DF, 0x06E9), *range(0x06EA, 0x06EE)]
 _ALEF_FORMS = (araby.ALEF_HAMZA_ABOVE, araby.ALEF_HAMZA_BELOW, araby.ALEF_MADDA, araby.ALEF_WASLA)
@@ -138,7 +144,7 @@ _IS_COMPOSABLE[[*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFD), *range(0x0653, 0
 _TABLE_RULES: dict[str, dict[int, int]] = {
     "punctuation": {},
     "invisible": dict.fromkeys(_INVISIBLE, _DROP),
-    "vowel_signs": dict.fromkeys([*map(ord, _VOWEL_SIGNS), *_QURANIC], _DROP),
+    "vowel_signs": dict.fromkeys([*map(ord, _VOWEL_SIGNS), *range(0x0656, 0x0660), *_QURANIC], _DROP),
     "tatweel": {ord(araby.TATWEEL): _DROP},
     "alef": {ord(form): ord(araby.ALEF) for form in _ALEF_FORMS},
     "hamza": {ord(araby.WAW_HAMZA): ord(araby.WAW), ord(araby.YEH_HAMZA): ord(araby.YEH)},

@@ -148,3 +148,19 @@ def test_something_else_than_text_is_refused_with_its_position() -> None:
 
 def test_the_config_has_a_switch_for_every_rule() -> None:
     assert list(ArabicNormalizer().get_params()) == sorted(RULES)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<<BBC أعلنت الشرطة توقيف خلية>> انتهى", "bbc اعلنت الشرطه توقيف خليه انتهي"),
+        ("&lt;AFP أعلنت الشرطة&gt; تم", "afp اعلنت الشرطه تم"),
+        ("عدد x<y وأعلنت الشرطة a>b", "عدد x y واعلنت الشرطه a b"),
+        ("https://t.co/abc&nbsp;ﺃﻋﻠﻨﺖ&nbsp;ﺍﻟﺸﺮﻃﺔ نص", "اعلنت الشرطه نص"),
+        ("⚠\ufe0fعاجل الشرطة", "عاجل الشرطه"),
+        ("الشرطة\u200bالوطنية", "الشرطه الوطنيه"),
+        ('<a title="قال الوزير" href="x">نص</a>', "نص"),
+    ],
+)
+def test_no_arabic_word_is_lost_or_glued(text: str, words: str) -> None:
+    assert ArabicNormalizer().normalize(text).lower() == words

@@ -1,11 +1,13 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
+from sklearn.pipeline import Pipeline
 
 from pipeline.artifact import load_model
+from pipeline.classifier import ThemeClassifier
 from pipeline.compare import MODEL, cross_validate
 from pipeline.config import Config
 from pipeline.errors import DataError
@@ -77,16 +79,40 @@ def test_too_many_folds_for_the_articles(toy_config: Config, toy_project: Path, 
         train(config, tmp_path / "out")
 
 
-def test_cross_validation_answers_every_article_in_its_place(toy_config: Config) -> None:
+def test_cross_validation_asks_about_no_article_it_was_fitted_on(
+    toy_config: Config, toy_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor on a near-duplicate of it; neither in the outer folds nor in those inside `fit`."""
+    rows = make_toy_articles(80)
+    for i in range(0, 40, 4):  # ten pairs of near-duplicates
+        rows[i + 40] |= {"title": rows[i]["title"], "text": rows[i]["text"] + " زيادة"}
+    write_jsonl(toy_project / "articles/toy.jsonl", rows)
+    rules = dataclasses.replace(toy_config.validation, near_duplicates="group")
     taxonomy = read_taxonomy(Path(toy_config.data.themes))
-    labeled = label(load_corpus(toy_config.data.articles, taxonomy, toy_config.validation), taxonomy)
+    labeled = label(load_corpus(toy_config.data.articles, taxonomy, rules), taxonomy)
+    assert len(set(labeled.groups.tolist())) == 70
+    group_of = dict(zip(labeled.texts, labeled.groups.tolist(), strict=True))
+
+    learned: list[set[int]] = []  # the groups each features-and-planes was learned from, in order
+    asked: list[tuple[set[int], set[int]]] = []  # and the groups that it was then asked about
+    learn, distances = ThemeClassifier._learn, Pipeline.transform
+
+    def spy_learn(self: Any, texts: list[str], labels: Any) -> Any:
+        learned.append({group_of[text] for text in texts})
+        return learn(self, texts, labels)
+
+    def spy_transform(self: Any, texts: list[str]) -> Any:
+        asked.append((learned[-1], {group_of[text] for text in texts}))
+        return distances(self, texts)
+
+    monkeypatch.setattr(ThemeClassifier, "_learn", spy_learn)
+    monkeypatch.setattr(Pipeline, "transform", spy_transform)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # in this process, where it can be watched
     answers = cross_validate(toy_config, taxonomy, labeled)
+    assert len(asked) == 2 * (2 + 1)  # two outer folds, each with two inner ones and its own answers
+    for inside, outside in asked:
+        assert not inside & outside
     assert (answers[MODEL].predictions == labeled.labels).mean() > 0.9
-    # a memory of the labels would show as a perfect answer where they are noise
-    noise = dataclasses.replace(
-        labeled, labels=np.random.default_rng(0).integers(0, 2, labeled.labels.shape, dtype=np.int8)
-    )
-    assert 0.3 < (cross_validate(toy_config, taxonomy, noise)[MODEL].predictions == noise.labels).mean() < 0.7
 
 
 def test_mistakes_are_listed(toy_config: Config, toy_project: Path, tmp_path: Path) -> None:
