@@ -9,6 +9,7 @@ To bump the format: raise `FORMAT`, say here what changed, and keep a card of th
 * 1: the first.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -56,8 +57,22 @@ def save_model(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict
     -------
     dict
         The card as it stands in the file: lists where the caller had tuples.
+
+    Raises
+    ------
+    ModelError
+        If another process is saving to the same path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:  # of the process: a kill frees it
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ModelError(f"{path}: another training is saving here; give each an --output of its own") from error
+        return _save(model, card, path)
+
+
+def _save(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict[str, Any]:
     _finish_replacing(path)
     staged = _staged(path)
     with staged.open("wb") as file:

@@ -35,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; a model that was there before is untouched", file=sys.stderr)
+        print(
+            "interrupted; the model on disk is whole: the old one, or the new one if it was already saved",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

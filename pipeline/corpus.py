@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def read_records(path: Path) -> Iterator[Record]:
         else:
             with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
                 yield from readers[suffix](file, str(path))
-    except (OSError, EOFError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise DataError(f"{path}: cannot read: {getattr(error, 'strerror', None) or error}") from error
 
 
@@ -135,7 +136,7 @@ def _read_jsonl(file: Any, name: str) -> Iterator[Record]:
             fields = json.loads(line.decode("utf-8"))
         except UnicodeDecodeError as error:
             yield Record(source, {}, f"not UTF-8 (byte {error.start + 1} of the line); save the file as UTF-8")
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also whole numbers of thousands of digits
             yield Record(source, {}, f"not JSON ({error}); write one object a line")
         else:
             if isinstance(fields, dict):
@@ -186,7 +187,7 @@ def _read_parquet(path: Path) -> Iterator[Record]:
                 for fields in batch.to_pylist():
                     number += 1
                     yield Record(f"{path}:{number}", {key: value for key, value in fields.items() if value is not None})
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, ValueError, OverflowError) as error:  # columns that Python cannot hold
         raise DataError(f"{path}: cannot read as Parquet: {error}") from error
 
 

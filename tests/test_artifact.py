@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import shutil
@@ -46,7 +47,7 @@ def test_load_gives_back_what_was_saved(models: tuple[ThemeClassifier, ThemeClas
     assert same(load_model(saved), models[0])
     assert same(joblib.load(saved), models[0])
     assert load_model(saved).taxonomy == models[0].taxonomy
-    assert sorted(path.name for path in saved.parent.iterdir()) == ["model.joblib", "model.json"]
+    assert sorted(path.name for path in saved.parent.iterdir() if path.name[0] != ".") == ["model.joblib", "model.json"]
 
 
 class Killed(BaseException):
@@ -188,3 +189,13 @@ def test_a_pickle_of_vanished_classes_is_refused(saved: Path) -> None:
 def test_no_model_at_all(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model; train one with: make train"):
         load_model(tmp_path / "no.joblib")
+
+
+def test_two_savings_at_once_are_refused(models: tuple[ThemeClassifier, ThemeClassifier], saved: Path) -> None:
+    with saved.with_name(".model.joblib.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ModelError, match="another training is saving here"):
+            save_model(models[1], {}, saved)
+    assert same(load_model(saved), models[0])
+    save_model(models[1], {}, saved)
+    assert same(load_model(saved), models[1])

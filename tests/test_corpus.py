@@ -115,3 +115,18 @@ def test_the_hash_is_of_the_content_not_of_the_files() -> None:
     assert corpus_hash([one]) == corpus_hash([Article("1", "", "نص", ("sea",), source="b.csv:9")])
     assert corpus_hash([one]) != corpus_hash([Article("1", "", "نص", ("sky",))])
     assert corpus_hash([one]) != corpus_hash([Article("1", "", "نصّ", ("sea",))])
+
+
+def test_a_number_of_thousands_of_digits_is_a_bad_line_not_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": ' + "1" * 5000 + '}\n{"text": "نص"}\n', encoding="utf-8")
+    assert [bool(record.problem) for record in read_records(path)] == [True, False]
+
+
+def test_flipped_bits_in_an_archive_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    packed = bytearray(gzip.compress(b'{"text": "x"}\n' * 5000))
+    packed[12:40] = b"\xff" * 28
+    path.write_bytes(packed)
+    with pytest.raises(DataError, match="cannot read"):
+        list(read_records(path))
