@@ -19,7 +19,7 @@ from .evaluate import paired_difference
 from .normalize import ArabicNormalizer
 from .report import format_markdown
 from .themes import Taxonomy, read_taxonomy
-from .train import label
+from .train import hold_out, label, trainable
 from .validate import load_corpus, load_labeled
 
 _CHOICES: dict[str, dict[str, dict[str, Any]]] = {
@@ -51,14 +51,14 @@ _CHOICES: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def ablate(config: Config, paths: Sequence[str]) -> str:
-    """Measure every alternative to a configuration.
+    """Measure every alternative to a configuration, without a look at the articles that training holds out.
 
     Parameters
     ----------
     config : Config
         The configuration to depart from.
     paths : sequence of str
-        Labeled articles to measure on as well, after fitting on all of the configuration's articles; may be empty.
+        Labeled articles to measure on as well, after fitting on the same articles; may be empty.
 
     Returns
     -------
@@ -66,9 +66,15 @@ def ablate(config: Config, paths: Sequence[str]) -> str:
         Markdown tables: F1 of each alternative, and how far it is from the configuration, on the same articles.
     """
     taxonomy = read_taxonomy(Path(config.data.themes))
-    parts = [label(load_corpus(config.data.articles, taxonomy, config.validation), taxonomy)]
+    corpus = load_corpus(config.data.articles, taxonomy, config.validation)
+    parts = [label(corpus, taxonomy)[~hold_out(corpus, config.split)]]
     if paths:
-        parts.append(_label_others(paths, taxonomy))
+        parts.append(label(load_labeled(paths, taxonomy, config.validation), taxonomy))
+    with trainable():
+        return _tables(config, taxonomy, parts)
+
+
+def _tables(config: Config, taxonomy: Taxonomy, parts: list[LabeledTexts]) -> str:
     base = _predict(config, taxonomy, parts)
     columns = ["F1 micro", "ahead by", "F1 macro", "ahead by"]
     header = [f"{column}, {place}" for place in ("own", "other")[: len(parts)] for column in columns]
@@ -123,9 +129,3 @@ def _share_changed(switched_off: dict[str, bool], texts: Sequence[str]) -> str:
     without = ArabicNormalizer(**switched_off).transform(texts)
     changed = sum(one != other for one, other in zip(without, ArabicNormalizer().transform(texts), strict=True))
     return f"{changed / len(texts):.1%}"
-
-
-def _label_others(paths: Sequence[str], taxonomy: Taxonomy) -> LabeledTexts:
-    articles = load_labeled(paths, taxonomy)
-    labels = taxonomy.label_matrix(article.themes for article in articles)
-    return LabeledTexts([article.full_text for article in articles], labels, np.arange(len(articles), dtype=np.int32))

@@ -73,7 +73,7 @@ def save_model(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict
 
 
 def _save(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict[str, Any]:
-    _finish_replacing(path)
+    finish_replacing(path)
     staged = _staged(path)
     with staged.open("wb") as file:
         joblib.dump(model, file)
@@ -124,8 +124,8 @@ def load_model(path: str | Path = DEFAULT_MODEL) -> ThemeClassifier:
     """
     path = Path(path)
     card = read_card(path)
-    file = _file_of(path, str(card["sha256"]))
-    made_with = str(card["versions"]["scikit-learn"])
+    file = _file_of(path, card["sha256"])
+    made_with: str = card["versions"]["scikit-learn"]
     installed = version("scikit-learn")
     if made_with.split(".")[:2] != installed.split(".")[:2]:
         raise ModelError(
@@ -167,14 +167,16 @@ def read_card(path: Path) -> dict[str, Any]:
                 "that was made with it, or train again: make train"
             ) from error
         raise ModelError(f"{path}: no such model; train one with: make train") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{beside}: cannot read the card: {error}; train again: make train") from error
-    if not isinstance(card, dict) or not {"format", "sha256", "versions", "probes"} <= card.keys():
+    if not isinstance(card, dict) or "format" not in card:
         raise ModelError(f"{beside}: not a model card; train again: make train")
     if card["format"] != FORMAT:
         raise ModelError(
             f"{beside}: format {card['format']!r}; this version reads format {FORMAT}. Train again: make train"
         )
+    if not _is_whole(card):
+        raise ModelError(f"{beside}: a damaged card; put back the one made with the model, or train again: make train")
     return card
 
 
@@ -204,6 +206,17 @@ def write_text(path: Path, text: str) -> None:
     os.replace(staged, path)
 
 
+def finish_replacing(path: Path) -> None:
+    """Give a new joblib file its name if a save was killed after its card's renaming and before its own."""
+    staged = _staged(path)
+    if staged.exists() and card_path(path).exists():
+        try:
+            if read_card(path)["sha256"] == file_hash(staged):
+                os.replace(staged, path)
+        except ModelError:
+            pass  # no readable card: nothing to finish
+
+
 def _file_of(path: Path, sha256: str) -> Path:
     """Find the file that the card speaks of: the model, or the one that a killed save had yet to rename."""
     found = "missing"
@@ -222,15 +235,14 @@ def _file_of(path: Path, sha256: str) -> Path:
     )
 
 
-def _finish_replacing(path: Path) -> None:
-    """Give a new joblib file its name if a save was killed after its card's renaming and before its own."""
-    staged = _staged(path)
-    if staged.exists() and card_path(path).exists():
-        try:
-            if read_card(path)["sha256"] == file_hash(staged):
-                os.replace(staged, path)
-        except ModelError:
-            pass  # no readable card: nothing to finish
+def _is_whole(card: dict[str, Any]) -> bool:
+    """Tell whether all is there that the checks of `load_model` read."""
+    try:
+        texts = [card["sha256"], card["versions"]["scikit-learn"], *(probe["text"] for probe in card["probes"])]
+        scores = [score for probe in card["probes"] for score in probe["scores"].values()]
+    except (AttributeError, KeyError, TypeError):
+        return False
+    return bool(scores) and all(isinstance(text, str) for text in texts) and all(isinstance(s, float) for s in scores)
 
 
 def _check_probes(model: ThemeClassifier, card: dict[str, Any], path: Path) -> None:

@@ -1,5 +1,6 @@
 """The model: one scikit-learn estimator from raw texts to themes, with calibrated scores and a threshold a theme."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -95,6 +96,11 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If the shapes do not fit, labels are not 0 or 1, a parameter is unknown, or a theme has so few
             articles on one side that a fold would be without.
+
+        Warns
+        -----
+        UserWarning
+            If a theme's scores out of fold are no better than a guess: it is then never given.
         """
         texts, labels = _check_texts(texts), _check_labels(labels)
         if len(texts) != len(labels):
@@ -120,6 +126,14 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
                 for column in zip(labels.T, probabilities.T, strict=True)
             ]
         )
+        if (unlearned := self.calibration_[:, 0] <= 0).any():
+            warnings.warn(
+                f"not learned, so never given: {', '.join(self.classes_[unlearned])}. Articles without the theme score "
+                "as high as those with it; check its labels, or give more articles",
+                stacklevel=2,
+            )
+            self.calibration_[unlearned, 0] = 0
+            self.tuned_thresholds_[unlearned] = 1
         self.features_, self.coef_, self.intercept_ = self._learn(texts, labels)
         return self
 

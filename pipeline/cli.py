@@ -22,6 +22,9 @@ _BATCH = 256  # articles read, classified and printed at a time
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    # Closed streams (>&-) would be None, and their numbers would go to the next files opened.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # Arabic whatever the locale; half characters as escapes, which JSON reads back.
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 130
     except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 0
     except ModuleNotFoundError as error:
         print(f"error: this command needs {error.name}: pip install 'security-themes[train]'", file=sys.stderr)
@@ -49,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk, a folder without the right to write
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _silence() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,16 +153,21 @@ def _train(options: argparse.Namespace) -> int:
     if options.articles:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, articles=tuple(options.articles)))
     trained = train(config, options.output)
-    print(f"cross-validation, {trained.cross_validation.evaluations['model'].n} articles\n")
-    print(format_comparison(trained.cross_validation))
-    print(f"\nheld-out test, {trained.test.evaluations['model'].n} articles\n")
-    print(format_comparison(trained.test))
-    print(f"\nmodel    {trained.path}  ({trained.card['bytes'] / 1e6:.1f} MB, sha256 {trained.card['sha256'][:12]}…)")
-    print(f"mistakes {trained.path.parent / 'report' / 'errors.jsonl'}")
+    lines = [
+        f"cross-validation, {trained.cross_validation.evaluations['model'].n} articles\n",
+        format_comparison(trained.cross_validation),
+        f"\nheld-out test, {trained.test.evaluations['model'].n} articles\n",
+        format_comparison(trained.test),
+        f"\nmodel    {trained.path}  ({trained.card['bytes'] / 1e6:.1f} MB, sha256 {trained.card['sha256'][:12]}…)",
+        f"mistakes {trained.path.parent / 'report' / 'errors.jsonl'}",
+    ]
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:  # the run is still to be logged
+        _silence()
     if not options.no_tracking:
         from .tracking import log_run, tracking_uri
 
-        sys.stdout.flush()
         with step("logging the run to MLflow"):
             run = log_run(trained.path)
         where = tracking_uri()
@@ -168,9 +180,9 @@ def _train(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from .artifact import load_model, read_card
     from .baselines import predict_by_keywords
-    from .compare import KEYWORDS, MODEL, Answers, LabeledTexts, answer, ask_baselines, compare
+    from .compare import KEYWORDS, MODEL, Answers, answer, ask_baselines, compare
     from .config import config_from_dict
-    from .corpus import corpus_hash
+    from .corpus import corpus_hash, text_hashes
     from .errors import DataError
     from .progress import step
     from .report import format_comparison
@@ -179,8 +191,16 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     model, card = load_model(options.model), read_card(options.model)
     config, taxonomy = config_from_dict(card["config"], str(options.model)), model.taxonomy
-    articles = load_labeled(options.articles, taxonomy)
-    texts = [article.full_text for article in articles]
+    with step("reading and checking the articles"):
+        measured = load_labeled(options.articles, taxonomy, config.validation)
+        labeled = label(measured, taxonomy)
+    texts = labeled.texts
+    if known := len(set(text_hashes(measured.articles)) & set(card["corpus"]["texts"].split())):
+        print(
+            f"warning: the model was trained on {known} of these {len(texts)} articles and repeats what it was told "
+            "of them; leave them out to learn how it does on others",
+            file=sys.stderr,
+        )
     with step(f"classifying {len(texts)} articles"):
         answers = {MODEL: answer(model, texts)}
     if options.baselines:
@@ -194,10 +214,6 @@ def _evaluate(options: argparse.Namespace) -> int:
             answers |= ask_baselines(taxonomy, label(corpus, taxonomy), texts)
     else:
         answers[KEYWORDS] = Answers(predict_by_keywords(taxonomy, texts), None)
-    import numpy as np
-
-    labels = taxonomy.label_matrix(article.themes for article in articles)
-    labeled = LabeledTexts(texts, labels, np.arange(len(texts), dtype=np.int32))
     with step("intervals"):
         comparison = compare(taxonomy, labeled, answers, config.evaluation, model.thresholds_)
     if options.format == "json":
@@ -215,7 +231,7 @@ def _classify(options: argparse.Namespace) -> int:
     model = load_model(options.model)
     arabic = {theme.name: theme.ar for theme in model.taxonomy.themes}
     streams: list[tuple[str, Iterator[Any]]] = []
-    for path in options.paths:
+    for path in dict.fromkeys(options.paths):
         if path == STDIN:
             streams.append(("stdin", read_stdin()))
         else:
@@ -223,7 +239,8 @@ def _classify(options: argparse.Namespace) -> int:
     sound = True
     for name, records in streams:
         empty = True
-        while batch := list(islice(records, _BATCH)):
+        readable = _until_broken(records)
+        while batch := list(islice(readable, _BATCH)):
             empty = False
             found = list(_texts(batch))
             sound &= len(found) == len(batch)
@@ -235,6 +252,17 @@ def _classify(options: argparse.Namespace) -> int:
         if empty:
             print(f"{name}: warning: no articles", file=sys.stderr)
     return 0 if sound else 2
+
+
+def _until_broken(records: Iterator[Any]) -> Iterator[Any]:
+    """Give the records of a file; where the file as a whole fails, a last one that says so, and other files go on."""
+    from .corpus import Record
+    from .errors import DataError
+
+    try:
+        yield from records
+    except DataError as error:
+        yield Record("error", {}, str(error))
 
 
 def _texts(records: list[Any]) -> Iterator["Article"]:

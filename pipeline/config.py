@@ -163,9 +163,12 @@ def config_from_dict(tables: dict[str, dict[str, Any]], where: str = "config") -
     Raises
     ------
     ConfigError
-        If a value has the wrong type or is out of range.
+        If a value is missing, has the wrong type or is out of range.
     """
     sections = typing.get_type_hints(Config)
+    for name in sections:
+        if not isinstance(tables.get(name), dict):
+            raise ConfigError(f"{where}: no section [{name}]")
     return Config(**{name: _section(cls, name, tables[name], where) for name, cls in sections.items()})
 
 
@@ -177,6 +180,8 @@ def _tables(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _section(cls: Any, section: str, values: dict[str, Any], where: str) -> Any:
+    if missing := [key for key in typing.get_type_hints(cls) if key not in values]:
+        raise ConfigError(f"{where}: [{section}] lacks {', '.join(missing)}; was it made by another version?")
     checked = {
         key: _value(kind, values[key], f"{where}: [{section}] {key}", _RANGES.get((section, key)))
         for key, kind in typing.get_type_hints(cls).items()

@@ -11,16 +11,19 @@ import io
 import json
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from .article import Article
 from .errors import DataError
+from .normalize import ArabicNormalizer
 
 SUFFIXES = (".jsonl", ".csv", ".parquet", ".txt")
 LABELED_SUFFIXES = (".jsonl", ".csv", ".parquet")  # plain text has no place for themes
+COLUMNS = ("id", "title", "text", "themes", "date", "outlet_style", "country", "genre", "note")
 STDIN = "-"
 
 
@@ -83,7 +86,7 @@ def read_records(path: Path) -> Iterator[Record]:
         else:
             with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
                 yield from readers[suffix](file, str(path))
-    except (OSError, EOFError, zlib.error, csv.Error) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot read: {getattr(error, 'strerror', None) or error}") from error
 
 
@@ -97,9 +100,13 @@ def read_stdin() -> Iterator[Record]:
     """
     if sys.stdin is None:
         raise DataError("no standard input; name a file")
-    file: Any = io.BufferedReader(sys.stdin.buffer)
-    start = file.peek(64)[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
-    yield from (_read_jsonl if start.startswith(b"{") else _read_text)(file, "stdin")
+    file = sys.stdin.buffer
+    lines: list[bytes] = []  # blank ones, before the first that says what this is
+    while (line := file.readline()) and not line.removeprefix(b"\xef\xbb\xbf").strip():
+        lines.append(line)
+    is_jsonl = line.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    rest: Any = chain(lines, [line], file)
+    yield from _read_jsonl(rest, "stdin") if is_jsonl else _read_text(io.BytesIO(b"".join(rest)), "stdin")
 
 
 def corpus_hash(articles: Iterable[Article]) -> str:
@@ -119,6 +126,16 @@ def corpus_hash(articles: Iterable[Article]) -> str:
         content = [article.id, article.title, article.text, list(article.themes)]
         digest.update(json.dumps(content, ensure_ascii=True).encode() + b"\n")
     return digest.hexdigest()
+
+
+def text_hashes(articles: Sequence[Article]) -> list[str]:
+    """Hash each normalized text shortly, to tell later whether a model was trained on it.
+
+    >>> text_hashes([Article("1", "", "أعلنت الشرطة")]) == text_hashes([Article("2", "", "اعلنت  الشّرطة")])
+    True
+    """
+    texts = ArabicNormalizer().transform([article.full_text for article in articles])
+    return [hashlib.sha256(text.encode()).hexdigest()[:8] for text in texts]
 
 
 def _suffix(path: Path) -> str:
@@ -150,29 +167,39 @@ def _read_csv(file: Any, name: str) -> Iterator[Record]:
     # Bytes that are no UTF-8 come through as lone surrogates; their own line is reported, the others are read.
     with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
         reader = csv.DictReader(text, strict=True)
-        if reader.fieldnames is None:
+        try:
+            columns = reader.fieldnames
+        except csv.Error as error:
+            yield Record(f"{name}:1", {}, f"not CSV ({error}); mend the quotation marks of the first line")
             return
-        if "text" not in reader.fieldnames:
-            yield Record(
-                f"{name}:1",
-                {},
-                f"no column 'text' among {', '.join(reader.fieldnames)}; name it in the first line",
-            )
+        if columns is None:
             return
-        for fields in reader:
-            source = f"{name}:{reader.line_num}"
-            if None in fields or None in fields.values():
-                yield Record(
-                    source,
-                    {},
-                    f"not {len(reader.fieldnames)} cells as in the first line; quote cells that hold commas",
-                )
-            elif any("\udc80" <= sign <= "\udcff" for cell in fields.values() for sign in cell):
-                yield Record(source, {}, "not UTF-8; save the file as UTF-8")
-            else:
-                if "themes" in fields:
-                    fields["themes"] = [name.strip() for name in fields["themes"].split("|") if name.strip()]
-                yield Record(source, fields)
+        if "text" not in columns:
+            yield Record(f"{name}:1", {}, f"no column 'text' among {', '.join(columns)}; name it in the first line")
+            return
+        while True:
+            begin = reader.reader.line_num + 1  # cells may hold line breaks
+            source = f"{name}:{begin}"
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                end = reader.reader.line_num
+                lines = f"{name}:{begin} to {end}" if end > begin else source
+                yield Record(lines, {}, f'not CSV ({error}); close each cell, and write "" for a quotation mark in it')
+                continue
+            yield _csv_row(source, fields, len(columns))
+
+
+def _csv_row(source: str, fields: dict[Any, Any], cells: int) -> Record:
+    if None in fields or None in fields.values():
+        return Record(source, {}, f"not {cells} cells as in the first line; quote cells that hold commas")
+    if any("\udc80" <= sign <= "\udcff" for cell in fields.values() for sign in cell):
+        return Record(source, {}, "not UTF-8; save the file as UTF-8")
+    if "themes" in fields:
+        fields["themes"] = [name.strip() for name in fields["themes"].split("|") if name.strip()]
+    return Record(source, fields)
 
 
 def _read_parquet(path: Path) -> Iterator[Record]:
@@ -183,7 +210,9 @@ def _read_parquet(path: Path) -> Iterator[Record]:
     try:
         with pyarrow.parquet.ParquetFile(path) as table:
             number = 0
-            for batch in table.iter_batches(batch_size=1024):
+            # Other columns may hold what Python cannot; they are not asked for.
+            known = [name for name in table.schema_arrow.names if name in COLUMNS]
+            for batch in table.iter_batches(batch_size=1024, columns=known):
                 for fields in batch.to_pylist():
                     number += 1
                     yield Record(f"{path}:{number}", {key: value for key, value in fields.items() if value is not None})

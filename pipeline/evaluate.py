@@ -18,7 +18,7 @@ _BINS = 10  # of the calibration error
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric with its 95 % interval; all NaN where it is not defined."""
+    """A metric with its 95 % interval; all NaN where it is not defined, the limits alone where nothing bounds it."""
 
     value: float
     low: float
@@ -31,7 +31,9 @@ class Estimate:
         return round(self.value, 4), None if np.isnan(self.low) else [round(self.low, 4), round(self.high, 4)]
 
     def __str__(self) -> str:
-        return "–" if np.isnan(self.value) else f"{self.value:.2f} [{self.low:.2f}–{self.high:.2f}]"
+        if np.isnan(self.value):
+            return "–"
+        return f"{self.value:.2f}" + ("" if np.isnan(self.low) else f" [{self.low:.2f}–{self.high:.2f}]")
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ def evaluate(
     groups : ndarray of int, shape (n,), default=None
         Near-duplicates are drawn together, for they tell the same thing twice.
     resamples : int
-        Of the bootstrap; intervals are its 2.5th and 97.5th percentiles (Efron, Tibshirani 1993).
+        Of the bootstrap; intervals are its 2.5th and 97.5th percentiles (Efron, Tibshirani 1993). Of a perfect
+        score every resample is perfect: there the limit is the exact one of so many successes in a row (Clopper,
+        Pearson 1934), or, for a mean of several scores, none is given.
     seed : int
     """
     value = _metrics(labels, predictions, probabilities, np.ones((1, len(labels))))
@@ -131,9 +135,11 @@ def evaluate(
         _metrics(labels, predictions, probabilities, weights)
         for weights in _resample(len(labels), groups, resamples, seed)
     ]
+    trials = _trials(labels, predictions, groups)
     low, high = {}, {}
     for metric in value:
-        low[metric], high[metric] = _interval(np.concatenate([some[metric] for some in drawn]))
+        limits = _interval(np.concatenate([some[metric] for some in drawn]))
+        low[metric], high[metric] = _widen(metric, value[metric][0], limits, trials.get(metric))
 
     def estimate(metric: str, *theme: int) -> Estimate:
         return Estimate(float(value[metric][(0, *theme)]), float(low[metric][theme]), float(high[metric][theme]))
@@ -247,6 +253,39 @@ def _interval(drawn: Floats) -> Floats:
     undefined = np.isnan(drawn).all(axis=0)
     limits: Floats = np.nanpercentile(np.where(undefined, 0, drawn), [2.5, 97.5], axis=0)
     return limits + np.where(undefined, np.nan, 0)
+
+
+def _trials(
+    labels: NDArray[np.int8], predictions: NDArray[np.int8], groups: NDArray[np.int32] | None
+) -> dict[str, Floats]:
+    """Count what each metric that is a share, or follows from one, is a share of; a group of near-duplicates is one."""
+    group_of = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    weights = 1 / np.bincount(group_of)[group_of]
+    either = labels | predictions
+    everything = weights.sum()
+    return {
+        "precision": weights @ predictions,
+        "recall": weights @ labels,
+        "f1": weights @ either,
+        "f1_micro": weights @ either.any(axis=1),
+        "f1_none": weights @ (~labels.any(axis=1) | ~predictions.any(axis=1)),
+        "security_or_none": everything,
+        "subset_accuracy": everything,
+        "hamming_loss": everything,
+    }
+
+
+def _widen(metric: str, value: Floats, limits: Floats, trials: Floats | None) -> Floats:
+    """Replace intervals that collapsed to 0 or 1 by exact ones; undefined where there are no trials to count."""
+    worst = np.full_like(value, np.nan) if trials is None else 0.025 ** (1 / np.maximum(trials, 1))
+    best = 1 - worst
+    if metric.startswith("f1"):  # from the Jaccard index, which is a share, to F1
+        worst, best = 2 * worst / (1 + worst), 2 * best / (1 + best)
+    collapsed = limits[0] == limits[1]
+    perfect, failed = collapsed & (value == 1), collapsed & (value == 0)
+    low = np.where(perfect, worst, np.where(failed & np.isnan(best), np.nan, limits[0]))
+    high = np.where(failed, best, np.where(perfect & np.isnan(worst), np.nan, limits[1]))
+    return np.stack([low, high])
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .artifact import write_text
 from .compare import MODEL, Comparison
 from .evaluate import OVERALL
 from .themes import Taxonomy
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLORS = {"model": "#1b6ca8", "textbook": "#e08e45", "keywords": "#8a8a8a"}
+_STAMP = "model.sha256"
 _NAMES = {
     "f1_micro": "F1 micro", "f1_macro": "F1 macro", "f1_none": "F1 none", "security_or_none": "security or none",
     "subset_accuracy": "exact set", "hamming_loss": "Hamming loss", "calibration_error": "calibration error",
@@ -87,6 +89,17 @@ def _signed(comparison: Comparison, name: str, metric: str) -> str:
         return ""
     ahead = comparison.differences[name][metric]
     return f"{ahead.value:+.2f} [{ahead.low:+.2f} to {ahead.high:+.2f}]"
+
+
+def stamp_report(folder: Path, sha256: str) -> None:
+    """Note of which model a finished report speaks, so that nobody reads it beside another."""
+    write_text(folder / _STAMP, sha256 + "\n")
+
+
+def report_of(model_path: Path, sha256: str) -> Path | None:
+    """Find the report beside a model, if there is one and it speaks of that very model."""
+    stamp = model_path.parent / "report" / _STAMP
+    return stamp.parent if stamp.is_file() and stamp.read_text(encoding="utf-8").strip() == sha256 else None
 
 
 def draw_themes(comparison: Comparison, taxonomy: Taxonomy, path: Path) -> None:

@@ -113,7 +113,7 @@ def read_taxonomy(path: Path) -> Taxonomy:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("theme", [])
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot read the themes: {error}") from error
-    if not isinstance(tables, list) or not tables:
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise DataError(f"{path}: no themes. Write one [[theme]] table for each.")
     themes = tuple(_theme(table, f"{path}: theme {i}") for i, table in enumerate(tables, 1))
     names = [theme.name for theme in themes]

@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .artifact import card_path, read_card
-from .errors import TrackingError
+from .artifact import card_path, file_hash, finish_replacing, read_card
+from .errors import ModelError, TrackingError
 from .evaluate import OVERALL, PER_THEME
+from .report import report_of
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 
@@ -26,11 +27,14 @@ def log_run(model_path: Path) -> str:
     Raises
     ------
     ModelError
-        If there is no readable card.
+        If there is no readable card, or the joblib file is not the one it describes.
     TrackingError
         If the tracking server or its database cannot be reached or refuses.
     """
     card = read_card(model_path)
+    finish_replacing(model_path)  # which a kill may have interrupted
+    if not model_path.is_file() or file_hash(model_path) != card["sha256"]:
+        raise ModelError(f"{model_path}: not the file its card was made for; train again: make train")
     # A server that is down should be reported in seconds, not after MLflow's default of several minutes, and a
     # training run should tell nobody that it took place.
     for name, value in {
@@ -56,7 +60,7 @@ def log_run(model_path: Path) -> str:
             mlflow.log_metrics(_metrics(card))
             for file in (model_path, card_path(model_path)):
                 mlflow.log_artifact(str(file), "model")
-            if (report := model_path.parent / "report").is_dir():
+            if report := report_of(model_path, card["sha256"]):
                 mlflow.log_artifacts(str(report), "report")
             return str(run.info.run_id)
     except Exception as error:  # any of MLflow's, requests' or SQLAlchemy's

@@ -3,22 +3,24 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .article import Article
 from .artifact import DEFAULT_MODEL, save_model, write_text
 from .classifier import build_model
 from .compare import MODEL, Answers, Comparison, LabeledTexts, answer, ask_baselines, compare, cross_validate
-from .config import Config
-from .corpus import corpus_hash
+from .config import Config, SplitConfig
+from .corpus import corpus_hash, text_hashes
 from .duplicates import clusters
 from .errors import DataError
 from .progress import step
-from .report import draw_calibration, draw_themes
+from .report import draw_calibration, draw_themes, stamp_report
 from .split import held_out
 from .themes import Taxonomy, read_taxonomy
 from .validate import Corpus, load_corpus
@@ -57,10 +59,9 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
     taxonomy = read_taxonomy(Path(config.data.themes))
     with step("reading and checking the articles"):
         corpus = load_corpus(config.data.articles, taxonomy, config.validation)
-    labeled = label(corpus, taxonomy)
-    is_test = held_out([a.id for a in corpus.articles], labeled.groups, config.split.test_share, config.split.seed)
+    labeled, is_test = label(corpus, taxonomy), hold_out(corpus, config.split)
     rest, test = labeled[~is_test], labeled[is_test]
-    try:
+    with trainable():
         with step(f"cross-validation: {len(rest.texts)} articles in {config.split.folds} folds"):
             crossed = cross_validate(config, taxonomy, rest)
         with step(f"held-out test: {len(test.texts)} articles"):
@@ -68,8 +69,6 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
             tested = {MODEL: answer(model, test.texts), **ask_baselines(taxonomy, rest, test.texts)}
         with step(f"final model: {len(labeled.texts)} articles"):
             final = build_model(config, taxonomy).fit(labeled.texts, labeled.labels, labeled.groups)
-    except ValueError as error:
-        raise DataError(f"these articles cannot be split and trained on: {error}") from error
     with step("intervals"):
         on_test = compare(taxonomy, test, tested, config.evaluation, model.thresholds_)
         on_rest = compare(taxonomy, rest, crossed, config.evaluation)
@@ -84,7 +83,7 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
             "limits": limits(on_rest, corpus),
             "config": config.to_dict(),
         }
-        card = save_model(final, card, path)
+        saved = save_model(final, card, path)
     with step(f"report in {output / 'report'}"):
         articles = [a for a, held in zip(corpus.articles, is_test, strict=True) if not held]
         held = [a for a, held in zip(corpus.articles, is_test, strict=True) if held]
@@ -96,7 +95,23 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
         write_text(output / "report" / "errors.jsonl", lines)
         draw_themes(on_rest, taxonomy, output / "report" / "themes.png")
         draw_calibration(rest.labels, crossed[MODEL].probabilities, output / "report" / "calibration.png")
-    return Trained(path, card, on_test, on_rest)
+        stamp_report(output / "report", saved["sha256"])
+    return Trained(path, saved, on_test, on_rest)
+
+
+@contextmanager
+def trainable() -> Iterator[None]:
+    """Turn what the estimators say of articles that cannot be split or learned from into a message for the user."""
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(f"these articles cannot be split and trained on: {error}") from error
+
+
+def hold_out(corpus: Corpus, config: SplitConfig) -> NDArray[np.bool_]:
+    """Say which articles of a corpus are held out."""
+    groups = clusters(len(corpus.articles), list(corpus.pairs))
+    return held_out([article.id for article in corpus.articles], groups, config.test_share, config.seed)
 
 
 def label(corpus: Corpus, taxonomy: Taxonomy) -> LabeledTexts:
@@ -113,6 +128,7 @@ def describe(corpus: Corpus, taxonomy: Taxonomy) -> dict[str, Any]:
     counts = Counter(name for article in corpus.articles for name in article.themes)
     return {
         "sha256": corpus_hash(corpus.articles),
+        "texts": " ".join(text_hashes(corpus.articles)),
         "articles": len(corpus.articles),
         "none": sum(not article.themes for article in corpus.articles),
         "several_themes": sum(len(article.themes) > 1 for article in corpus.articles),

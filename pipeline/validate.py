@@ -66,8 +66,8 @@ def load_corpus(paths: Iterable[str | Path], taxonomy: Taxonomy, config: Validat
     return Corpus(tuple(articles), tuple(pairs))
 
 
-def load_labeled(paths: Iterable[str | Path], taxonomy: Taxonomy) -> list[Article]:
-    """Read labeled articles to measure on: each must be sound, but they may be few and alike.
+def load_labeled(paths: Iterable[str | Path], taxonomy: Taxonomy, config: ValidationConfig) -> Corpus:
+    """Read labeled articles to measure on: each must be sound and have an id of its own, but they may be few and alike.
 
     Raises
     ------
@@ -77,9 +77,9 @@ def load_labeled(paths: Iterable[str | Path], taxonomy: Taxonomy) -> list[Articl
         If a file as a whole cannot be read.
     """
     articles, problems = read_articles(paths, taxonomy)
-    if problems:
+    if problems := problems + _repeated_ids(articles):
         raise InvalidCorpusError(problems)
-    return articles
+    return Corpus(tuple(articles), tuple(_alike(articles, config)))
 
 
 def read_articles(paths: Iterable[str | Path], taxonomy: Taxonomy) -> tuple[list[Article], list[Problem]]:
@@ -131,12 +131,7 @@ def check_together(
     articles: list[Article], taxonomy: Taxonomy, config: ValidationConfig
 ) -> tuple[list[Problem], list[Pair]]:
     """Check articles against each other: ids, duplicates, near-duplicates, articles a theme."""
-    problems = []
-    first: dict[str, Article] = {}
-    for article in articles:
-        if (earlier := first.setdefault(article.id, article)) is not article:
-            problems.append(Problem(article.source, f"id {article.id!r} is also at {earlier.source}; rename one"))
-    pairs = near_duplicates(ArabicNormalizer().transform([a.full_text for a in articles]), config.near_duplicate)
+    problems, pairs = _repeated_ids(articles), _alike(articles, config)
     for pair in pairs:
         one, other = articles[pair.first], articles[pair.second]
         if pair.similarity == 1:
@@ -169,6 +164,19 @@ def check_together(
                 )
             )
     return problems, pairs
+
+
+def _repeated_ids(articles: list[Article]) -> list[Problem]:
+    problems = []
+    first: dict[str, Article] = {}
+    for article in articles:
+        if (earlier := first.setdefault(article.id, article)) is not article:
+            problems.append(Problem(article.source, f"id {article.id!r} is also at {earlier.source}; rename one"))
+    return problems
+
+
+def _alike(articles: list[Article], config: ValidationConfig) -> list[Pair]:
+    return near_duplicates(ArabicNormalizer().transform([a.full_text for a in articles]), config.near_duplicate)
 
 
 def _check_themes(fields: dict[str, Any], taxonomy: Taxonomy) -> list[str]:

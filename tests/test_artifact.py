@@ -151,6 +151,31 @@ def change_card(path: Path, **changes: Any) -> None:
     card_path(path).write_text(json.dumps(card | changes), encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"probes": []},
+        {"probes": {}},
+        {"probes": [{"text": "نص"}]},
+        {"probes": [{"text": "نص", "scores": {"sea": "high"}}]},
+        {"versions": {}},
+        {"versions": None},
+        {"sha256": 5},
+    ],
+)
+def test_a_card_that_lacks_what_is_checked_is_refused(saved: Path, changes: dict[str, Any]) -> None:
+    change_card(saved, **changes)
+    with pytest.raises(ModelError, match="a damaged card"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("card", ["[" * 100_000, "[]", "{}", '"text"'])
+def test_json_that_is_no_card_is_refused(saved: Path, card: str) -> None:
+    card_path(saved).write_text(card, encoding="utf-8")
+    with pytest.raises(ModelError, match="card"):
+        load_model(saved)
+
+
 def test_another_format_is_refused(saved: Path) -> None:
     change_card(saved, format=2)
     with pytest.raises(ModelError, match="format 2; this version reads format 1"):

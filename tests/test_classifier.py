@@ -129,6 +129,16 @@ def test_faulty_training_data_is_refused(toy_taxonomy: Taxonomy, change: dict[st
         make(toy_taxonomy, **change).fit(TEXTS, labels)
 
 
+def test_a_theme_that_cannot_be_learned_is_never_given(toy_taxonomy: Taxonomy) -> None:
+    """Two kinds of articles, each labeled half and half: what is left out of a fold tells the opposite of the rest."""
+    labels = toy_taxonomy.label_matrix(THEMES)
+    texts = [f"نص {'بحر' if i % 2 else 'سماء'}" for i in range(80)]
+    labels[:, 0] = [i % 4 < 2 for i in range(80)]
+    with pytest.warns(UserWarning, match="not learned, so never given: sea"):
+        model = make(toy_taxonomy, balanced=False).fit(texts, labels)
+    assert not model.predict(texts)[:, 0].any()
+
+
 def test_a_bare_string_is_refused(fitted: ThemeClassifier, toy_taxonomy: Taxonomy) -> None:
     for call in (fitted.predict, fitted.predict_proba, lambda text: fitted.fit(text, [[0, 1]])):
         with pytest.raises(TypeError, match="got one string"):

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pipeline import cli
 from pipeline.config import Config
 from pipeline.train import train
 
-from .conftest import make_toy_articles, write_jsonl
+from .conftest import ROOT, make_toy_articles, write_jsonl
 
 Capture = pytest.CaptureFixture[str]
 
@@ -199,6 +200,64 @@ def test_a_reader_that_has_seen_enough_is_no_error(model: Path, tmp_path: Path) 
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(jsonl(done.stdout)) == 1
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_others(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / "new"
+    write_jsonl(folder / "b.jsonl", [{"id": "b", "text": "ميناء سفينة بحر"}])
+    (folder / "a.jsonl.gz").write_bytes(b"no archive")
+    assert cli.main(["classify", "--model", str(model), "--format", "jsonl", str(folder)]) == 2
+    captured = capsys.readouterr()
+    assert f"error: {folder / 'a.jsonl.gz'}: cannot read" in captured.err
+    assert [row["id"] for row in jsonl(captured.out)] == ["b"]
+
+
+def test_many_articles_of_one_file_keep_their_order(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    path = write_jsonl(tmp_path / "many.jsonl", make_toy_articles(600))  # more than two batches
+    assert cli.main(["classify", "--model", str(model), "--format", "jsonl", str(path)]) == 0
+    assert [row["id"] for row in jsonl(capsys.readouterr().out)] == [f"toy-{i:03}" for i in range(600)]
+
+
+def shell(command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, **options)
+
+
+def test_closed_streams(model: Path, tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", [{"text": "only Latin"}])
+    command = f"{sys.executable} -m pipeline classify --model {model} --format jsonl {path}"
+    without_errors = shell(f"{command} 2>&-")
+    assert [row["primary"] for row in jsonl(without_errors.stdout)] == ["none"]  # and no warning among the answers
+    without_output = shell(f"{command} >&-")
+    assert (without_output.returncode, without_output.stdout) == (0, "")
+    assert "Traceback" not in without_output.stderr
+    twice = shell(f"echo بحر | {sys.executable} -m pipeline classify --model {model} - -")
+    assert (twice.returncode, twice.stdout.count("stdin")) == (0, 1), twice.stderr
+
+
+def test_a_run_is_logged_though_nobody_reads_the_figures(toy_project: Path) -> None:
+    command = f"{sys.executable} -m pipeline train --config quick.toml --output models | true"
+    done = shell(command, cwd=toy_project, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert "logging the run to MLflow" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (toy_project / "mlflow.db").exists()
+
+
+def test_evaluate_warns_of_articles_the_model_was_trained_on(
+    model: Path, toy_project: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    known, new = make_toy_articles(80)[0], make_toy_articles(20, seed=4)[1]
+    known |= {"text": known["text"].replace("ا", "اَ")}  # the same but for vowel signs
+    path = write_jsonl(tmp_path / "gold.jsonl", [known, new])
+    assert cli.main(["evaluate", "--model", str(model), "--articles", str(path)]) == 0
+    assert "warning: the model was trained on 1 of these 2 articles" in capsys.readouterr().err
+
+
+def test_ablate_with_more_folds_than_articles_is_one_line(toy_project: Path, capsys: Capture) -> None:
+    quick = toy_project / "quick.toml"
+    quick.write_text(quick.read_text().replace("[classifier]\nfolds = 2", "[classifier]\nfolds = 20"))
+    write_jsonl(toy_project / "articles" / "toy.jsonl", make_toy_articles(44))
+    assert cli.main(["ablate", "--config", str(quick)]) == 2
+    assert "error: these articles cannot be split and trained on" in capsys.readouterr().err
 
 
 def test_ablate_measures_every_alternative(toy_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

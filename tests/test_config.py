@@ -42,3 +42,14 @@ def test_a_faulty_file_is_refused_with_the_reason(tmp_path: Path, toml: str, mes
     path.write_text(toml, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         read_config(path)
+
+
+def test_settings_of_another_version_are_refused_by_name() -> None:
+    """A card may come from a version that had other settings."""
+    tables = read_config().to_dict()
+    del tables["features"]["head_weight"]
+    with pytest.raises(ConfigError, match=r"card.json: \[features\] lacks head_weight"):
+        config_from_dict(tables, "card.json")
+    del tables["split"]
+    with pytest.raises(ConfigError, match=r"no section \[split\]"):
+        config_from_dict(tables, "card.json")

@@ -5,6 +5,9 @@ import pickletools
 import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import pipeline
 from pipeline import cli
@@ -51,6 +54,13 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     code = "import sys, pipeline; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"numpy", "scipy", "sklearn", "joblib", "pyarabic"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT) for path in ROOT.glob("**/*.md")), ids=str)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    missing = [link for link in links if not (ROOT / page.parent / link).exists()]
+    assert not missing
 
 
 def test_every_make_target_the_readme_names_exists() -> None:

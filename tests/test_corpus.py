@@ -57,6 +57,29 @@ def test_bad_rows_of_a_table_are_reported_and_the_others_read(tmp_path: Path) ->
     assert [record.problem[:9] for record in records] == ["", "not 2 cel", "not 2 cel", "not UTF-8", ""]
 
 
+def test_an_odd_quote_costs_its_own_row_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('id,text\n1,نص\n2,"قال "نعم" ثم"\n3,نص\n4,"سطر\nثان"\n5,"لا يغلق\n6,نص\n', encoding="utf-8")
+    records = list(read_records(path))
+    assert [record.source.removeprefix(f"{path}:") for record in records] == ["2", "3", "4", "5", "7 to 8"]
+    assert [bool(record.problem) for record in records] == [False, True, False, False, True]
+    assert "not CSV (',' expected" in records[1].problem
+    assert "not CSV (unexpected end" in records[4].problem
+
+
+def test_an_odd_quote_in_the_first_line_of_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('"id" x,text\n1,نص\n', encoding="utf-8")
+    assert [record.source for record in read_records(path)] == [f"{path}:1"]
+
+
+def test_columns_nobody_asks_for_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    far = pa.array([10**12], pa.timestamp("s"))  # a year Python has no date for
+    pq.write_table(pa.table({"text": ["نص"], "crawled": far}), path)
+    assert [record.fields for record in read_records(path)] == [{"text": "نص"}]
+
+
 def test_a_table_without_a_text_column_says_so(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,body\n1,نص\n", encoding="utf-8")
@@ -76,7 +99,16 @@ def test_plain_text_is_one_article_named_after_its_file(tmp_path: Path) -> None:
     assert record.fields == {"id": str(path), "text": "عنوان\nنص"}
 
 
-@pytest.mark.parametrize(("content", "count"), [('\ufeff{"text": "أ"}\n{"text": "ب"}\n', 2), ("سطر\n{وسطر}\n", 1)])
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        ('\ufeff{"text": "أ"}\n{"text": "ب"}\n', 2),
+        ("\n" * 200 + ' {"text": "أ"}\n{"text": "ب"}\n', 2),
+        ("سطر\n{وسطر}\n", 1),
+        ("\n\nسطر", 1),
+        ("", 1),
+    ],
+)
 def test_standard_input_is_json_lines_or_one_text(monkeypatch: pytest.MonkeyPatch, content: str, count: int) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
     records = list(read_stdin())

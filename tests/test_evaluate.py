@@ -111,7 +111,27 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 def test_memory_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evaluate(["a", "b"], LABELS, SAID, PROBABILITIES, resamples=100)
     monkeypatch.setattr("pipeline.evaluate._CELLS", 9)  # two rows of four at a time
-    assert evaluate(["a", "b"], LABELS, SAID, PROBABILITIES, resamples=100).f1_micro.value == whole.f1_micro.value
+    in_pieces = evaluate(["a", "b"], LABELS, SAID, PROBABILITIES, resamples=100)
+    assert in_pieces.f1_micro.low < in_pieces.f1_micro.high
+    assert in_pieces.to_dict() == whole.to_dict()  # NaN is not equal to itself
+
+
+def test_a_perfect_score_is_no_certainty() -> None:
+    """With 8 of 8 right, a share down to .025 ** (1/8) = .63 is possible (exact interval of Clopper and Pearson)."""
+    labels = np.array([[1]] * 8 + [[0]] * 4, dtype=np.int8)
+    right = evaluate(["a"], labels, labels, labels.astype(float), resamples=100)
+    recall = right.themes["a"].recall
+    assert recall.low == pytest.approx(0.6306, abs=1e-4)
+    assert recall.value == recall.high == 1
+    assert right.themes["a"].f1.low == pytest.approx(2 * 0.6306 / 1.6306, abs=1e-4)
+    assert right.subset_accuracy.low == pytest.approx(0.025 ** (1 / 12))
+    assert right.hamming_loss.high == pytest.approx(1 - 0.025 ** (1 / 12))
+    assert math.isnan(right.f1_macro.low)  # a mean of several scores: no limit is known
+    assert str(right.f1_macro) == "1.00"
+    wrong = evaluate(["a"], labels, 1 - labels, resamples=100)
+    assert wrong.themes["a"].recall.high == pytest.approx(1 - 0.6306, abs=1e-4)
+    pairs = evaluate(["a"], labels, labels, groups=(np.arange(12) // 2).astype(np.int32), resamples=100)
+    assert pairs.themes["a"].recall.low == pytest.approx(0.025 ** (1 / 4))  # near-duplicates count once
 
 
 def test_paired_difference() -> None:

@@ -52,6 +52,7 @@ THEME = '[[theme]]\nname = "{}"\nar = "أ"\nen = "A"\nfr = "A"\ndefinition = "d"
     ("toml", "message"),
     [
         ("", "no themes"),
+        ("theme = [1]", "no themes"),
         ("[[theme", "cannot read"),
         (THEME.format("a") * 2, "'a' stands twice"),
         (THEME.format("none"), "stands for an article without any theme"),

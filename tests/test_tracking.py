@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.artifact import file_hash
 from pipeline.config import Config
 from pipeline.train import Trained, train
 
@@ -47,6 +48,27 @@ def test_a_run_holds_settings_metrics_and_files(model: Trained, tmp_path: Path) 
     assert read["params"]["classifier.learner"] == model.card["config"]["classifier"]["learner"]
     assert read["tags"]["model_sha256"] == model.card["sha256"]
     assert {"model/security-themes.joblib", "model/security-themes.json", "report/themes.png"} <= set(read["files"])
+
+
+def test_what_a_kill_left_is_not_logged_as_one_run(model: Trained, tmp_path: Path) -> None:
+    """Killed between the renames: the new joblib file waits under its other name, the report is of the run before."""
+    (model.path.parent / "report" / "model.sha256").write_text("0" * 64 + "\n", encoding="utf-8")
+    model.path.rename(model.path.with_name(model.path.name + ".new"))
+    model.path.write_bytes(b"the model of the run before")
+    logged = run(tmp_path, "-m", "pipeline", "log", "--model", str(model.path))
+    assert (logged.returncode, logged.stdout[:4]) == (0, "run "), logged.stderr
+    assert file_hash(model.path) == model.card["sha256"]
+    assert json.loads(run(tmp_path, "-c", READ_BACK).stdout)["files"] == [
+        "model/security-themes.joblib", "model/security-themes.json",
+    ]  # fmt: skip
+
+
+def test_a_model_that_is_not_its_cards_is_not_logged(model: Trained, tmp_path: Path) -> None:
+    model.path.write_bytes(b"another")
+    logged = run(tmp_path, "-m", "pipeline", "log", "--model", str(model.path))
+    assert logged.returncode == 2
+    assert "not the file its card was made for" in logged.stderr
+    assert not (tmp_path / "mlflow.db").exists()
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "nonsense://x"])

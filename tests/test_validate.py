@@ -113,17 +113,22 @@ def test_a_vocalized_copy_is_the_same_text(toy_taxonomy: Taxonomy, tmp_path: Pat
 @pytest.mark.parametrize("name", ["empty.jsonl", "empty.csv"])
 def test_an_empty_file_is_a_problem(toy_taxonomy: Taxonomy, tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    for load in (
-        lambda: load_labeled([tmp_path / name], toy_taxonomy),
-        lambda: load_corpus([tmp_path], toy_taxonomy, RULES),
-    ):
+    for load in (load_labeled, load_corpus):
         with pytest.raises(InvalidCorpusError, match="no articles in this file"):
-            load()
+            load([tmp_path], toy_taxonomy, RULES)
 
 
 def test_articles_to_measure_on_may_be_few_and_alike(toy_taxonomy: Taxonomy, tmp_path: Path) -> None:
-    path = write_jsonl(tmp_path / "a.jsonl", [GOOD, GOOD | {"themes": ["sky", "sea"]}])
-    assert [article.themes for article in load_labeled([path], toy_taxonomy)] == [("sea",), ("sea", "sky")]
+    path = write_jsonl(tmp_path / "a.jsonl", [GOOD, GOOD | {"id": "2", "themes": ["sky", "sea"]}])
+    loaded = load_labeled([path], toy_taxonomy, RULES)
+    assert [article.themes for article in loaded.articles] == [("sea",), ("sea", "sky")]
+    assert [(pair.first, pair.second) for pair in loaded.pairs] == [(0, 1)]  # to be drawn together by the bootstrap
+
+
+def test_articles_to_measure_on_have_ids_of_their_own(toy_taxonomy: Taxonomy, tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", [GOOD, GOOD | {"text": "نص آخر"}])
+    with pytest.raises(InvalidCorpusError, match="id '1' is also at"):
+        load_labeled([path], toy_taxonomy, RULES)
 
 
 def test_the_projects_own_articles(config: Config) -> None:
