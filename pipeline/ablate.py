@@ -38,6 +38,8 @@ _CHOICES: dict[str, dict[str, dict[str, Any]]] = {
         "words and pairs only": {"char_weight": 0.0},
         "letters weigh 0.5": {"char_weight": 0.5},
         "letters weigh 2": {"char_weight": 2.0},
+        "no keywords": {"keyword_weight": 0.0},
+        "keywords weigh 0.3": {"keyword_weight": 0.3},
         "runs of 2 to 5 letters": {"char_ngrams": (2, 5)},
         "runs of 3 to 4 letters": {"char_ngrams": (3, 4)},
         "plain counts": {"sublinear_tf": False},

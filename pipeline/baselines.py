@@ -1,6 +1,5 @@
 """What any model must beat: a list of keywords a theme, and the pipeline of the textbooks."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,11 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from .keywords import build_index, count_keywords
 from .normalize import ArabicNormalizer
 from .themes import Taxonomy
-
-# و ف (and) · ب ل ك (in, to, as) · ال or لل (the), joined to the next word
-_PREFIX = "[وف]?(?:[بك]?(?:ال)?|لل?)"
 
 
 def predict_by_keywords(taxonomy: Taxonomy, texts: Sequence[str]) -> NDArray[np.int8]:
@@ -28,12 +25,12 @@ def predict_by_keywords(taxonomy: Taxonomy, texts: Sequence[str]) -> NDArray[np.
         A theme without keywords is never found.
     """
     normalizer = ArabicNormalizer()
-    patterns = [_pattern(normalizer.transform(theme.keywords)) for theme in taxonomy.themes]
+    index = build_index([normalizer.transform(theme.keywords) for theme in taxonomy.themes])
     heads = normalizer.transform(text.partition("\n")[0] for text in texts)
     answers = np.zeros((len(texts), len(taxonomy)), dtype=np.int8)
-    for i, (head, text) in enumerate(zip(heads, normalizer.transform(texts), strict=True)):
-        for j, pattern in enumerate(patterns):
-            answers[i, j] = pattern is not None and (bool(pattern.search(head)) or len(pattern.findall(text)) > 1)
+    for answer, head, text in zip(answers, heads, normalizer.transform(texts), strict=True):
+        in_head, all_over = (count_keywords(index, part.split(), len(taxonomy)) for part in (head, text))
+        answer[:] = (in_head > 0) | (all_over > 1)
     return answers
 
 
@@ -44,10 +41,3 @@ def build_textbook() -> Pipeline:
     """
     learner = LogisticRegression(class_weight="balanced", max_iter=1000)
     return make_pipeline(TfidfVectorizer(), OneVsRestClassifier(learner))
-
-
-def _pattern(keywords: Sequence[str]) -> re.Pattern[str] | None:
-    if not keywords:
-        return None
-    longest_first = sorted(map(re.escape, keywords), key=len, reverse=True)
-    return re.compile(rf"(?<!\S){_PREFIX}(?:{'|'.join(longest_first)})(?!\S)")

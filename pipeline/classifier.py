@@ -223,7 +223,7 @@ def build_model(config: Config, taxonomy: Taxonomy) -> ThemeClassifier:
     """Assemble an unfitted model after a configuration."""
     chosen = config.classifier
     return ThemeClassifier(
-        build_features(config.normalize, config.features),
+        build_features(config.normalize, config.features, taxonomy),
         taxonomy,
         learner=chosen.learner,
         C=chosen.C,

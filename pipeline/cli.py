@@ -112,6 +112,17 @@ def _parser() -> argparse.ArgumentParser:
     log = command("log", _log, "log a saved model to MLflow, when training could not")
     option_model(log)
 
+    curve = command("curve", _curve, "draw the learning curve: what more articles would be worth")
+    option_config(curve)
+    curve.add_argument("--articles", nargs="+", metavar="PATH", help="labeled articles to measure on as well")
+    curve.add_argument("--output", type=Path, default=Path("models/report/learning-curve.png"), metavar="FILE")
+
+    describe = command("describe", _describe, "print the figures of the data card: composition, variety, agreement")
+    option_config(describe)
+    describe.add_argument("--against", nargs="+", metavar="PATH", help="articles to compare the variety of words with")
+    describe.add_argument("--readings", type=Path, metavar="FILE", help="JSON Lines: id, first, second")
+    describe.add_argument("--write", type=Path, metavar="PAGE", help="put them between the marks of this page instead")
+
     ablate = command("ablate", _ablate, "measure what each choice is worth: learners, features, normalizer rules")
     option_config(ablate)
     ablate.add_argument("--articles", nargs="+", metavar="PATH", help="labeled articles to measure on as well")
@@ -308,6 +319,42 @@ def _log(options: argparse.Namespace) -> int:
     with step("logging the run to MLflow"):
         run = log_run(options.model)
     print(f"run {run}")
+    return 0
+
+
+def _curve(options: argparse.Namespace) -> int:
+    from .config import read_config
+    from .curve import learning_curve
+    from .progress import step
+    from .report import draw_curve, format_curve
+
+    with step("training on growing parts"):
+        curve = learning_curve(read_config(options.config), options.articles or [])
+    draw_curve(curve, options.output)
+    print(format_curve(curve))
+    print(f"\npicture {options.output}")
+    return 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    from .artifact import write_text
+    from .config import read_config
+    from .corpus import find_files, read_records
+    from .datacard import describe_agreement, describe_articles, replace_figures
+    from .themes import read_taxonomy
+    from .validate import load_corpus
+
+    config = read_config(options.config)
+    taxonomy = read_taxonomy(Path(config.data.themes))
+    corpus = load_corpus(config.data.articles, taxonomy, config.validation)
+    others = [article for file in find_files(options.against or []) for article in _texts(list(read_records(file)))]
+    figures = describe_articles(corpus, taxonomy, [article.full_text for article in others])
+    if options.readings:
+        figures += "\n\n" + describe_agreement(corpus.articles, taxonomy, options.readings)
+    if options.write:
+        write_text(options.write, replace_figures(options.write.read_text(encoding="utf-8"), figures))
+    else:
+        print(figures)
     return 0
 
 

@@ -62,13 +62,14 @@ class NormalizeConfig:
 
 @dataclass(frozen=True)
 class FeaturesConfig:
-    """The TF-IDF features, see `pipeline.features.build_features`."""
+    """The features, see `pipeline.features.build_features`."""
 
     word_ngrams: tuple[int, int]
     char_ngrams: tuple[int, int]
     min_df: int
     sublinear_tf: bool
     char_weight: float
+    keyword_weight: float
     head_weight: int
 
 
@@ -125,6 +126,7 @@ _RANGES = {
     ("split", "seed"): (0, None),
     ("features", "min_df"): (1, None),
     ("features", "char_weight"): (0.0, None),
+    ("features", "keyword_weight"): (0.0, None),
     ("features", "head_weight"): (1, 10),
     ("classifier", "C"): (1e-6, None),
     ("classifier", "folds"): (2, 20),

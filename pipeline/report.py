@@ -15,7 +15,10 @@ from .themes import Taxonomy
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .curve import Point
+
 _COLORS = {"model": "#1b6ca8", "textbook": "#e08e45", "keywords": "#8a8a8a"}
+_CURVES = {"f1_micro": "#1b6ca8", "f1_macro": "#e08e45", "f1_none": "#5a9a4a"}
 _STAMP = "model.sha256"
 _NAMES = {
     "f1_micro": "F1 micro", "f1_macro": "F1 macro", "f1_none": "F1 none", "security_or_none": "security or none",
@@ -118,6 +121,35 @@ def draw_themes(comparison: Comparison, taxonomy: Taxonomy, path: Path) -> None:
     axes.set_xlabel("F1, with 95 % interval; in brackets the articles with the theme")
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside upper center", ncols=3)
+    _save(figure, path)
+
+
+def format_curve(curve: dict[str, list["Point"]]) -> str:
+    """Lay out a learning curve, a row a size."""
+    header = ["articles", *(f"{_NAMES[metric]}, {place}" for place in curve for metric in _CURVES)]
+    rows = [
+        [str(points[0].articles), *(str(point.metrics[metric]) for point in points for metric in _CURVES)]
+        for points in zip(*curve.values(), strict=True)
+    ]
+    return format_table(header, rows)
+
+
+def draw_curve(curve: dict[str, list["Point"]], path: Path) -> None:
+    """Draw F1 against the number of articles learned from, with 95 % intervals; one panel a set measured on."""
+    figure = _figure(5.5 * len(curve), 4.5)
+    panels = np.atleast_1d(figure.subplots(1, len(curve), sharey=True))
+    for axes, (place, points) in zip(panels, curve.items(), strict=True):
+        sizes = [point.articles for point in points]
+        for metric, color in _CURVES.items():
+            estimates = [point.metrics[metric] for point in points]
+            axes.plot(sizes, [estimate.value for estimate in estimates], "o-", color=color, label=_NAMES[metric])
+            axes.fill_between(sizes, [e.low for e in estimates], [e.high for e in estimates], color=color, alpha=0.12)
+        axes.set_title(f"measured on {place} articles")
+        axes.set_xlabel("articles learned from")
+        axes.set_xlim(0)
+        axes.set_ylim(0, 1)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower right")
     _save(figure, path)
 
 

@@ -35,7 +35,7 @@ class Theme:
     un_thesaurus : str
         Preferred Arabic term of the UNBIS thesaurus; empty where there is none.
     keywords : tuple of str
-        Words and phrases for the keyword baseline. The model does not read them.
+        Words and phrases that speak for the theme: for the keyword baseline, and as features of the model.
     """
 
     name: str

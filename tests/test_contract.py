@@ -24,6 +24,7 @@ def test_import_paths_inside_a_saved_model(trained: Trained) -> None:
     assert {name for name in names if not name.startswith(("numpy.", "__builtin__.", "copy_reg.", "_codecs."))} == {
         "pipeline.classifier.ThemeClassifier",
         "pipeline.features.Tfidf",
+        "pipeline.keywords.KeywordRates",
         "pipeline.normalize.ArabicNormalizer",
         "pipeline.themes.Taxonomy",
         "pipeline.themes.Theme",

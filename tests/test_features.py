@@ -8,13 +8,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from pipeline.config import Config
 from pipeline.features import build_features, repeat_head
 from pipeline.normalize import ArabicNormalizer
+from pipeline.themes import Taxonomy, Theme
 
+PLAIN = Taxonomy((Theme("a", "أ", "A", "A", ""),))  # without keywords
 TEXTS = ["أوقفت الشرطة مهربا و٣ شركاء", "أوقفت الجمارك مهربا", "فاز المنتخب على ضيفه و فرح الجمهور"]
 
 
 def test_features_are_scikit_learns_on_normalized_words(config: Config) -> None:
     wanted = replace(config.features, min_df=1, head_weight=1, char_weight=0.5)
-    X = build_features(config.normalize, wanted).fit_transform(TEXTS)
+    X = build_features(config.normalize, wanted, PLAIN).fit_transform(TEXTS)
     normalized = ArabicNormalizer().transform(TEXTS)
     shared = {"sublinear_tf": wanted.sublinear_tf, "dtype": np.float32}
     words = TfidfVectorizer(token_pattern=r"\S+", ngram_range=wanted.word_ngrams, **shared).fit_transform(normalized)
@@ -24,32 +26,44 @@ def test_features_are_scikit_learns_on_normalized_words(config: Config) -> None:
 
 
 def test_a_weight_of_zero_leaves_the_letters_out(config: Config) -> None:
-    features = build_features(config.normalize, replace(config.features, min_df=1, char_weight=0.0)).fit(TEXTS)
+    features = build_features(config.normalize, replace(config.features, min_df=1, char_weight=0.0), PLAIN).fit(TEXTS)
     assert all(name.startswith("words__") for name in features["tfidf"].get_feature_names_out())
 
 
+def test_rates_of_keywords_follow_with_their_weight(config: Config) -> None:
+    taxonomy = Taxonomy((Theme("a", "أ", "A", "A", "", keywords=("مُهرّبا",)), Theme("b", "ب", "B", "B", "")))
+    wanted = replace(config.features, min_df=1, keyword_weight=0.5)
+    X = build_features(config.normalize, wanted, taxonomy).fit_transform(TEXTS).toarray()[:, -4:]
+    once = np.log1p(100 / 20) / 2  # of the 20 words that a shorter text is taken for
+    np.testing.assert_allclose(X[:, 0], [0.5 * once, 0.5 * once, 0], rtol=1e-6)  # vowel signs aside
+    np.testing.assert_allclose(X[:, 2], [0.5 * np.log(2), 0.5 * np.log(2), 0], rtol=1e-6)
+    assert not X[:, [1, 3]].any()
+    without = build_features(config.normalize, replace(wanted, keyword_weight=0.0), taxonomy).fit(TEXTS)
+    assert not any("keywords" in name for name in without["tfidf"].get_feature_names_out())
+
+
 def test_a_word_of_one_letter_counts(config: Config) -> None:
-    features = build_features(config.normalize, replace(config.features, min_df=1)).fit(TEXTS)
+    features = build_features(config.normalize, replace(config.features, min_df=1), PLAIN).fit(TEXTS)
     assert "words__و" in features["tfidf"].get_feature_names_out()
 
 
 def test_the_head_counts_as_often_as_asked(config: Config) -> None:
     assert repeat_head(["أ\nب", "ج"], times=3) == ["أ\nأ\nأ\nب", "ج\nج\nج"]
-    features = build_features(config.normalize, replace(config.features, head_weight=2))
+    features = build_features(config.normalize, replace(config.features, head_weight=2), PLAIN)
     assert features["head"].transform(["أ\nب"]) == ["أ\nأ\nب"]
 
 
 def test_equal_fits_pickle_to_equal_bytes(config: Config) -> None:
     def dump() -> bytes:
         file = io.BytesIO()
-        joblib.dump(build_features(config.normalize, config.features).fit(TEXTS), file)
+        joblib.dump(build_features(config.normalize, config.features, PLAIN).fit(TEXTS), file)
         return file.getvalue()
 
     assert dump() == dump()
 
 
 def test_a_loaded_copy_gives_the_same_features(config: Config) -> None:
-    features = build_features(config.normalize, config.features).fit(TEXTS)
+    features = build_features(config.normalize, config.features, PLAIN).fit(TEXTS)
     file = io.BytesIO()
     joblib.dump(features, file)
     file.seek(0)
