@@ -201,12 +201,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     from .validate import load_corpus, load_labeled
 
     model, card = load_model(options.model), read_card(options.model)
-    config, taxonomy = config_from_dict(card["config"], str(options.model)), model.taxonomy
+    config, taxonomy = config_from_dict(card.get("config"), str(options.model)), model.taxonomy
     with step("reading and checking the articles"):
         measured = load_labeled(options.articles, taxonomy, config.validation)
         labeled = label(measured, taxonomy)
     texts = labeled.texts
-    if known := len(set(text_hashes(measured.articles)) & set(card["corpus"]["texts"].split())):
+    trained_on = card.get("corpus", {}).get("texts", "").split()  # models of earlier versions do not tell
+    if known := len(set(text_hashes(measured.articles)) & set(trained_on)):
         print(
             f"warning: the model was trained on {known} of these {len(texts)} articles and repeats what it was told "
             "of them; leave them out to learn how it does on others",

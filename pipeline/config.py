@@ -159,7 +159,7 @@ def read_config(path: Path | None = None) -> Config:
     return config_from_dict(tables, str(path or "config.toml"))
 
 
-def config_from_dict(tables: dict[str, dict[str, Any]], where: str = "config") -> Config:
+def config_from_dict(tables: Any, where: str = "config") -> Config:
     """Check plain dicts, as read from TOML or JSON, and freeze them.
 
     Raises
@@ -169,7 +169,7 @@ def config_from_dict(tables: dict[str, dict[str, Any]], where: str = "config") -
     """
     sections = typing.get_type_hints(Config)
     for name in sections:
-        if not isinstance(tables.get(name), dict):
+        if not isinstance(tables, dict) or not isinstance(tables.get(name), dict):
             raise ConfigError(f"{where}: no section [{name}]")
     return Config(**{name: _section(cls, name, tables[name], where) for name, cls in sections.items()})
 

@@ -76,7 +76,8 @@ def describe_agreement(articles: Sequence[Article], taxonomy: Taxonomy, path: Pa
     known = {article.id: article for article in articles}
     for record in read_records(path):
         fields = record.fields
-        if record.problem or not {"id", "first", "second"} <= fields.keys() or fields["id"] not in known:
+        lists = all(isinstance(fields.get(reading), list) for reading in ("first", "second"))
+        if record.problem or not lists or fields.get("id") not in known:
             reason = record.problem or "needs the id of an article, and lists of themes under first and second"
             raise DataError(f"{record.source}: {reason}")
         readings[fields["id"]] = fields

@@ -252,6 +252,18 @@ def test_evaluate_warns_of_articles_the_model_was_trained_on(
     assert "warning: the model was trained on 1 of these 2 articles" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("lost", "code"), [("corpus", 0), ("config", 2)])
+def test_evaluate_with_the_card_of_another_version(
+    model: Path, toy_project: Path, lost: str, code: int, capsys: Capture
+) -> None:
+    card = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+    del card[lost]
+    model.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    gold = write_jsonl(toy_project / "gold.jsonl", make_toy_articles(20, seed=4))
+    assert cli.main(["evaluate", "--model", str(model), "--articles", str(gold)]) == code
+    assert ("no section [data]" in capsys.readouterr().err) == bool(code)
+
+
 def test_ablate_with_more_folds_than_articles_is_one_line(toy_project: Path, capsys: Capture) -> None:
     quick = toy_project / "quick.toml"
     quick.write_text(quick.read_text().replace("[classifier]\nfolds = 2", "[classifier]\nfolds = 20"))

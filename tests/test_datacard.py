@@ -62,7 +62,14 @@ def test_agreement_worked_by_hand(toy_taxonomy: Taxonomy, tmp_path: Path) -> Non
     assert "0.667" in text  # two decisions shared, two and four made: 2 * 2 / (2 + 4)
 
 
-@pytest.mark.parametrize("row", [{"id": "9", "first": [], "second": []}, {"id": "1", "first": []}])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": "9", "first": [], "second": []},
+        {"id": "1", "first": []},
+        {"id": "1", "first": "sea", "second": []},
+    ],
+)
 def test_a_faulty_reading_is_refused_with_its_place(
     toy_taxonomy: Taxonomy, tmp_path: Path, row: dict[str, object]
 ) -> None:
