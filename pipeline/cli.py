@@ -338,10 +338,9 @@ def _curve(options: argparse.Namespace) -> int:
 
 
 def _describe(options: argparse.Namespace) -> int:
-    from .artifact import write_text
     from .config import read_config
     from .corpus import find_files, read_records
-    from .datacard import describe_agreement, describe_articles, replace_figures
+    from .datacard import describe_agreement, describe_articles, write_figures
     from .themes import read_taxonomy
     from .validate import load_corpus
 
@@ -353,7 +352,7 @@ def _describe(options: argparse.Namespace) -> int:
     if options.readings:
         figures += "\n\n" + describe_agreement(corpus.articles, taxonomy, options.readings)
     if options.write:
-        write_text(options.write, replace_figures(options.write.read_text(encoding="utf-8"), figures))
+        write_figures(options.write, figures)
     else:
         print(figures)
     return 0

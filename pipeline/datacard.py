@@ -3,12 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import cohen_kappa_score, f1_score
 
 from .article import Article
+from .artifact import write_text
 from .corpus import read_records
 from .errors import DataError
 from .normalize import ArabicNormalizer
@@ -70,17 +73,24 @@ def describe_agreement(articles: Sequence[Article], taxonomy: Taxonomy, path: Pa
     Raises
     ------
     DataError
-        If a line of the file is no such object, or names no article.
+        If the file is empty, or a line of it is no such object, names no article or theme, or an article again.
     """
-    readings = {}
+    readings: dict[str, dict[str, Any]] = {}
     known = {article.id: article for article in articles}
     for record in read_records(path):
         fields = record.fields
-        lists = all(isinstance(fields.get(reading), list) for reading in ("first", "second"))
-        if record.problem or not lists or fields.get("id") not in known:
+        themes: list[Any] = [fields.get(reading) for reading in ("first", "second")]
+        if record.problem or not all(isinstance(each, list) for each in themes) or fields.get("id") not in known:
             reason = record.problem or "needs the id of an article, and lists of themes under first and second"
             raise DataError(f"{record.source}: {reason}")
+        if fields["id"] in readings:
+            raise DataError(f"{record.source}: {fields['id']!r} was read before; leave one line of it")
+        if unknown := [name for name in chain.from_iterable(themes) if name not in taxonomy.names]:
+            allowed = ", ".join(taxonomy.names)
+            raise DataError(f"{record.source}: unknown theme {unknown[0]!r}. Known themes: {allowed}")
         readings[fields["id"]] = fields
+    if not readings:
+        raise DataError(f"{path}: no readings")
     first, second, final = (
         taxonomy.label_matrix(themes)
         for themes in (
@@ -182,6 +192,21 @@ def _variety(corpus: Corpus, texts: Sequence[str]) -> str:
 def _share(flags: Iterable[bool]) -> str:
     values = list(flags)
     return f"{sum(values)} ({sum(values) / len(values):.0%})"
+
+
+def write_figures(path: Path, figures: str) -> None:
+    """Put figures between the marks of a page on disk.
+
+    Raises
+    ------
+    DataError
+        If the page cannot be read or lacks the marks; it stays as it was.
+    """
+    try:
+        page = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot read the page: {getattr(error, 'strerror', None) or error}") from error
+    write_text(path, replace_figures(page, figures))
 
 
 def replace_figures(page: str, figures: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from pipeline import cli
 from pipeline.article import Article
 from pipeline.config import Config
-from pipeline.datacard import describe_agreement, describe_articles, replace_figures
+from pipeline.datacard import describe_agreement, describe_articles, replace_figures, write_figures
 from pipeline.duplicates import Pair
 from pipeline.errors import DataError
 from pipeline.themes import Taxonomy, read_taxonomy
@@ -76,6 +76,33 @@ def test_a_faulty_reading_is_refused_with_its_place(
     path = write_jsonl(tmp_path / "readings.jsonl", [row])
     with pytest.raises(DataError, match=f"{path}:1: needs the id of an article"):
         describe_agreement(ARTICLES, toy_taxonomy, path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "no readings"),
+        ([{"id": "1", "first": ["moon"], "second": []}], ":1: unknown theme 'moon'. Known themes: sea, "),
+        ([{"id": "1", "first": [], "second": [[]]}], r":1: unknown theme \[\]"),
+        ([{"id": "1", "first": [], "second": []}] * 2, ":2: '1' was read before"),
+    ],
+)
+def test_readings_that_cannot_be_compared_are_refused(
+    toy_taxonomy: Taxonomy, tmp_path: Path, rows: list[dict[str, object]], message: str
+) -> None:
+    path = write_jsonl(tmp_path / "readings.jsonl", rows)
+    with pytest.raises(DataError, match=message):
+        describe_agreement(ARTICLES, toy_taxonomy, path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff"])
+def test_a_page_that_cannot_take_the_figures_stays_as_it_was(tmp_path: Path, content: bytes | None) -> None:
+    page = tmp_path / "page.md"
+    if content is not None:
+        page.write_bytes(content)
+    with pytest.raises(DataError, match="page"):
+        write_figures(page, "new")
+    assert content == (page.read_bytes() if page.exists() else None)
 
 
 @pytest.mark.parametrize("page", ["", "<!-- figures -->", "<!-- /figures --> <!-- figures -->"])
