@@ -3,31 +3,31 @@ from dataclasses import replace
 
 import joblib
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline.config import Config
 from pipeline.features import build_features, repeat_head
 from pipeline.normalize import ArabicNormalizer
+from pipeline.tfidf import NgramTfidf
 from pipeline.themes import Taxonomy, Theme
 
 PLAIN = Taxonomy((Theme("a", "أ", "A", "A", ""),))  # without keywords
 TEXTS = ["أوقفت الشرطة مهربا و٣ شركاء", "أوقفت الجمارك مهربا", "فاز المنتخب على ضيفه و فرح الجمهور"]
 
 
-def test_features_are_scikit_learns_on_normalized_words(config: Config) -> None:
+def test_the_blocks_are_made_as_configured(config: Config) -> None:
     wanted = replace(config.features, min_df=1, head_weight=1, char_weight=0.5)
     X = build_features(config.normalize, wanted, PLAIN).fit_transform(TEXTS)
-    normalized = ArabicNormalizer().transform(TEXTS)
-    shared = {"sublinear_tf": wanted.sublinear_tf, "dtype": np.float32}
-    words = TfidfVectorizer(token_pattern=r"\S+", ngram_range=wanted.word_ngrams, **shared).fit_transform(normalized)
-    chars = TfidfVectorizer(analyzer="char_wb", ngram_range=wanted.char_ngrams, **shared).fit_transform(normalized)
-    np.testing.assert_allclose(X.toarray(), np.hstack((words.toarray(), 0.5 * chars.toarray())), rtol=1e-6)
+    ngrams = NgramTfidf(
+        word_ngrams=wanted.word_ngrams, char_ngrams=wanted.char_ngrams, min_df=1, sublinear_tf=wanted.sublinear_tf,
+        char_weight=0.5,
+    )  # fmt: skip
+    np.testing.assert_array_equal(X.toarray(), ngrams.fit_transform(ArabicNormalizer().transform(TEXTS)).toarray())
     assert X.dtype == np.float32
 
 
 def test_a_weight_of_zero_leaves_the_letters_out(config: Config) -> None:
     features = build_features(config.normalize, replace(config.features, min_df=1, char_weight=0.0), PLAIN).fit(TEXTS)
-    assert all(name.startswith("words__") for name in features["tfidf"].get_feature_names_out())
+    assert all(name.startswith("words__") for name in features["features"].get_feature_names_out())
 
 
 def test_rates_of_keywords_follow_with_their_weight(config: Config) -> None:
@@ -39,12 +39,12 @@ def test_rates_of_keywords_follow_with_their_weight(config: Config) -> None:
     np.testing.assert_allclose(X[:, 2], [0.5 * np.log(2), 0.5 * np.log(2), 0], rtol=1e-6)
     assert not X[:, [1, 3]].any()
     without = build_features(config.normalize, replace(wanted, keyword_weight=0.0), taxonomy).fit(TEXTS)
-    assert not any("keywords" in name for name in without["tfidf"].get_feature_names_out())
+    assert not any(name.startswith(("rate", "lead")) for name in without["features"].get_feature_names_out())
 
 
 def test_a_word_of_one_letter_counts(config: Config) -> None:
     features = build_features(config.normalize, replace(config.features, min_df=1), PLAIN).fit(TEXTS)
-    assert "words__و" in features["tfidf"].get_feature_names_out()
+    assert "words__و" in features["features"].get_feature_names_out()
 
 
 def test_the_head_counts_as_often_as_asked(config: Config) -> None:

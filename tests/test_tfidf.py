@@ -1,0 +1,111 @@
+import io
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix, hstack
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from pipeline.corpus import read_records
+from pipeline.normalize import ArabicNormalizer
+from pipeline.tfidf import NgramTfidf
+
+from .conftest import ROOT, make_toy_articles
+
+WORDS = st.text(alphabet="ابتةـé1 W\n\u200f", max_size=7)
+TEXTS = st.lists(st.lists(WORDS, max_size=12).map(" ".join), min_size=1, max_size=6)
+RANGES = st.tuples(st.integers(1, 6), st.integers(0, 2)).map(lambda pair: (pair[0], sum(pair)))
+TOYS = [row["text"] for row in make_toy_articles(60)]
+
+
+def by_scikit_learn(ngrams: NgramTfidf, texts: list[str], others: list[str]) -> tuple[list[str], list[csr_matrix]]:
+    """Names and values of the same features from the vectorizers that NgramTfidf stands for."""
+    shared: dict[str, Any] = {"min_df": ngrams.min_df, "sublinear_tf": ngrams.sublinear_tf, "dtype": np.float32}
+    blocks = [(TfidfVectorizer(token_pattern=r"\S+", ngram_range=ngrams.word_ngrams, **shared), "words", 1.0)]
+    if ngrams.char_ngrams is not None:
+        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=ngrams.char_ngrams, **shared)
+        blocks.append((letters, "chars", ngrams.char_weight))
+    names, values = [], []
+    for vectorizer, prefix, weight in blocks:
+        try:
+            vectorizer.fit(texts)
+        except ValueError:  # it has no feature at all: the other block may
+            continue
+        names += [f"{prefix}__{name}" for name in vectorizer.get_feature_names_out()]
+        values.append([weight * vectorizer.transform(some) for some in (texts, others)])
+    return names, [hstack(parts, format="csr") for parts in zip(*values, strict=True)]
+
+
+def assert_same(ngrams: NgramTfidf, texts: list[str], others: list[str]) -> None:
+    names, wanted = by_scikit_learn(ngrams, texts, others)
+    if not names:
+        with pytest.raises(ValueError, match="no feature occurs"):
+            ngrams.fit(texts)
+        return
+    learned = ngrams.fit_transform(texts)
+    ours = ngrams.get_feature_names_out().tolist()
+    assert sorted(ours) == sorted(names)
+    order = [ours.index(name) for name in names]
+    for X, Y in zip((learned, ngrams.transform(texts), ngrams.transform(others)), (wanted[0], *wanted), strict=True):
+        assert X.dtype == np.float32
+        assert X.has_canonical_format
+        np.testing.assert_allclose(X[:, order].toarray(), Y.toarray(), rtol=1e-5, atol=1e-7)
+
+
+@settings(deadline=None)
+@given(TEXTS, TEXTS, RANGES, st.none() | RANGES, st.integers(1, 3), st.booleans())
+def test_it_is_scikit_learns_on_any_text(
+    texts: list[str],
+    others: list[str],
+    word_ngrams: tuple[int, int],
+    char_ngrams: tuple[int, int] | None,
+    min_df: int,
+    sublinear_tf: bool,
+) -> None:
+    ngrams = NgramTfidf(
+        word_ngrams=word_ngrams, char_ngrams=char_ngrams, min_df=min_df, sublinear_tf=sublinear_tf, char_weight=0.5
+    )
+    assert_same(ngrams, texts, others)
+
+
+@pytest.mark.parametrize("word_ngrams", [(1, 1), (1, 2), (2, 3)])
+@pytest.mark.parametrize("char_ngrams", [None, (3, 5), (4, 6)])
+def test_it_is_scikit_learns_on_articles(word_ngrams: tuple[int, int], char_ngrams: tuple[int, int] | None) -> None:
+    raw = [record.fields["text"] for record in read_records(ROOT / "data/articles/sham.jsonl")]
+    texts = ArabicNormalizer().transform(raw)
+    assert_same(NgramTfidf(word_ngrams=word_ngrams, char_ngrams=char_ngrams), texts[:60], texts[60:])
+
+
+def test_one_text_alone_gets_what_it_gets_among_others() -> None:
+    ngrams = NgramTfidf().fit(TOYS)
+    alone = [ngrams.transform([text]).toarray()[0] for text in TOYS]
+    np.testing.assert_array_equal(np.stack(alone), ngrams.transform(TOYS).toarray())
+
+
+def test_a_text_of_unknown_words_and_no_text_at_all() -> None:
+    ngrams = NgramTfidf().fit(TOYS)
+    size = len(ngrams.get_feature_names_out())
+    assert ngrams.transform(["", "漢字 漢字"]).nnz == 0
+    assert ngrams.transform([]).shape == (0, size)
+
+
+def test_before_fitting_it_says_so() -> None:
+    with pytest.raises(NotFittedError):
+        NgramTfidf().transform(["نص"])
+
+
+def test_a_copy_loaded_from_disk_is_the_same_to_the_byte_and_the_value() -> None:
+    def dump(ngrams: NgramTfidf) -> bytes:
+        file = io.BytesIO()
+        joblib.dump(ngrams, file)
+        return file.getvalue()
+
+    ngrams = NgramTfidf().fit(TOYS)
+    copy = joblib.load(io.BytesIO(dump(ngrams)))
+    assert (copy.transform(TOYS) != ngrams.transform(TOYS)).nnz == 0
+    assert dump(copy) == dump(ngrams) == dump(clone(ngrams).fit(TOYS))
