@@ -38,7 +38,8 @@ def fit_planes(
     intercept : ndarray of float32, shape (n_themes,)
     """
     planes = [LEARNERS[learner](X, column, C, "balanced" if balanced else None, seed) for column in labels.T]
-    coef = np.stack([coef for coef, _ in planes]).astype(np.float32)
+    # Theme beside theme in memory, as the product with sparse features reads it; else it would copy all at each call.
+    coef = np.stack([coef for coef, _ in planes], axis=1).astype(np.float32).T
     return coef, np.array([intercept for _, intercept in planes], dtype=np.float32)
 
 

@@ -13,6 +13,7 @@ Y = np.array([[1], [1], [0], [0]] * 5, dtype=np.int8)
 def test_signs_of_the_coefficients(learner: str) -> None:
     coef, intercept = fit_planes(learner, X, Y, C=1.0, balanced=True, seed=0)
     assert coef.shape == (1, 3)
+    assert coef.T.flags.c_contiguous
     assert intercept.shape == (1,)
     assert coef[0, 0] > 0 > coef[0, 1]
     assert abs(coef[0, 2]) < 0.2 * coef[0, 0]
