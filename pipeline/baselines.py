@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from .keywords import build_index, count_keywords
+from .keywords import KeywordIndex
 from .normalize import ArabicNormalizer
 from .themes import Taxonomy
 
@@ -25,13 +25,13 @@ def predict_by_keywords(taxonomy: Taxonomy, texts: Sequence[str]) -> NDArray[np.
         A theme without keywords is never found.
     """
     normalizer = ArabicNormalizer()
-    index = build_index([normalizer.transform(theme.keywords) for theme in taxonomy.themes])
-    heads = normalizer.transform(text.partition("\n")[0] for text in texts)
-    answers = np.zeros((len(texts), len(taxonomy)), dtype=np.int8)
-    for answer, head, text in zip(answers, heads, normalizer.transform(texts), strict=True):
-        in_head, all_over = (count_keywords(index, part.split(), len(taxonomy)) for part in (head, text))
-        answer[:] = (in_head > 0) | (all_over > 1)
-    return answers
+    index = KeywordIndex([normalizer.transform(theme.keywords) for theme in taxonomy.themes])
+
+    def count(parts: Sequence[str]) -> NDArray[np.float32]:
+        return index.count(normalizer.words(list(parts)))[0]
+
+    in_head, all_over = count([text.partition("\n")[0] for text in texts]), count(texts)
+    return ((in_head > 0) | (all_over > 1)).astype(np.int8)
 
 
 def build_textbook() -> Pipeline:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.validation import check_is_fitted
 
 from .config import Config
 from .features import build_features
@@ -17,7 +17,6 @@ from .linear import LEARNERS, fit_planes
 from .split import fold_numbers
 from .themes import Taxonomy
 
-_CHUNK = 1024  # texts whose features are in memory at once
 _RESAMPLES = 100  # over which a threshold is averaged
 
 
@@ -31,7 +30,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     features : transformer
-        From a list of texts to a sparse matrix (n_texts, n_features), see `pipeline.features.build_features`.
+        From a list of texts to a sparse matrix (n_texts, n_features). One that multiplies it by coefficients itself, as
+        `pipeline.features.TextFeatures` does, is asked for that: it is quicker.
     taxonomy : Taxonomy
         Names the columns of the labels, and travels with the model.
     learner : {"svm", "logistic", "complement_nb", "nbsvm"}, default="svm"
@@ -39,6 +39,10 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         Inverse strength of regularization.
     balanced : bool, default=True
         Weigh a theme's articles against the others inversely to their numbers.
+    max_features : int or None, default=None
+        Learn twice: from all features, then from this many of those whose coefficients were the largest for any theme,
+        one step of recursive feature elimination (Guyon et al., "Gene selection for cancer classification using support
+        vector machines", 2002). It needs `features` that can ``prune``. None keeps all.
     folds : int, default=5
         For the scores out of fold.
     thresholds : mapping of str to float, default=None
@@ -66,6 +70,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         learner: str = "svm",
         C: float = 1.0,
         balanced: bool = True,
+        max_features: int | None = None,
         folds: int = 5,
         thresholds: Mapping[str, float] | None = None,
         random_state: int = 0,
@@ -75,6 +80,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         self.learner = learner
         self.C = C
         self.balanced = balanced
+        self.max_features = max_features
         self.folds = folds
         self.thresholds = thresholds
         self.random_state = random_state
@@ -117,7 +123,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         for fold in range(self.folds):
             inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             features, coef, intercept = self._learn([texts[i] for i in inside], labels[inside])
-            scores[outside] = _distances(features.transform([texts[i] for i in outside]), coef, intercept)
+            scores[outside] = _project(features, [texts[i] for i in outside], coef)[0] + intercept
         self.calibration_ = np.stack([_calibrate(*column) for column in zip(scores.T, labels.T, strict=True)])
         probabilities = _sigmoid(scores * self.calibration_[:, 0] + self.calibration_[:, 1])
         self.tuned_thresholds_ = np.array(
@@ -147,7 +153,11 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
                 raise ValueError(f"no article {side} theme {name!r} in one of the {self.folds} folds; give more")
         features = clone(self.features)
         X = features.fit_transform(texts)
-        return features, *fit_planes(self.learner, X, labels, self.C, self.balanced, self.random_state)
+        coef, intercept = fit_planes(self.learner, X, labels, self.C, self.balanced, self.random_state)
+        if self.max_features is not None and self.max_features < X.shape[1]:
+            X = features.prune(X, np.abs(coef).max(axis=0), self.max_features)
+            coef, intercept = fit_planes(self.learner, X, labels, self.C, self.balanced, self.random_state)
+        return features, coef, intercept
 
     @property
     def thresholds_(self) -> NDArray[np.float64]:
@@ -158,7 +168,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If `thresholds` names an unknown theme or holds a number outside 0 to 1.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         thresholds: NDArray[np.float64] = self.tuned_thresholds_.copy()
         for name, value in (self.thresholds or {}).items():
             if name not in self.classes_:
@@ -184,15 +194,12 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             If the model was not fitted.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         texts = _check_texts(texts)
-        probabilities = np.zeros((len(texts), len(self.classes_)))
-        for start in range(0, len(texts), _CHUNK):
-            X = self.features_.transform(texts[start : start + _CHUNK])
-            scores = _distances(X, self.coef_, self.intercept_)
-            known = X.getnnz(axis=1) > 0
-            rows = _sigmoid(scores * self.calibration_[:, 0] + self.calibration_[:, 1])
-            probabilities[start : start + _CHUNK][known] = rows[known]
+        products, known = _project(self.features_, texts, self.coef_)
+        distances = (products + self.intercept_).astype(np.float64)
+        probabilities = _sigmoid(distances * self.calibration_[:, 0] + self.calibration_[:, 1])
+        probabilities[~known] = 0
         return probabilities
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.int8]:
@@ -202,6 +209,10 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         """
         thresholds = self.thresholds_
         return self.apply_thresholds(self.predict_proba(texts), thresholds)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "coef_"):  # scikit-learn's check_is_fitted would take longer than an article
+            raise NotFittedError("this ThemeClassifier is not fitted yet; call fit first")
 
     @staticmethod
     def apply_thresholds(probabilities: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int8]:
@@ -228,6 +239,7 @@ def build_model(config: Config, taxonomy: Taxonomy) -> ThemeClassifier:
         learner=chosen.learner,
         C=chosen.C,
         balanced=chosen.balanced,
+        max_features=config.features.max_features or None,
         folds=chosen.folds,
         random_state=chosen.seed,
     )
@@ -274,8 +286,17 @@ def _calibrate(scores: NDArray[np.float64], labels: NDArray[np.int8]) -> tuple[f
     return float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])
 
 
-def _distances(X: csr_matrix, coef: NDArray[np.float32], intercept: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.asarray(X @ coef.T + intercept, dtype=np.float64)
+def _project(
+    features: Any, texts: list[str], coef: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Multiply features by coefficients, and say of which texts any feature is known."""
+    if hasattr(features, "project"):
+        products: tuple[NDArray[np.float32], NDArray[np.bool_]] = features.project(texts, coef)
+        return products
+    if not texts:
+        return np.zeros((0, len(coef)), dtype=np.float32), np.zeros(0, dtype=np.bool_)
+    X = csr_matrix(features.transform(texts))
+    return X @ coef.T, X.getnnz(axis=1) > 0
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

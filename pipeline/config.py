@@ -56,6 +56,7 @@ class NormalizeConfig:
     teh_marbuta: bool
     persian: bool
     digits: bool
+    case: bool
     elongation: bool
     punctuation: bool
 
@@ -67,6 +68,7 @@ class FeaturesConfig:
     word_ngrams: tuple[int, int]
     char_ngrams: tuple[int, int]
     min_df: int
+    max_features: int
     sublinear_tf: bool
     char_weight: float
     keyword_weight: float
@@ -125,6 +127,7 @@ _RANGES = {
     ("split", "folds"): (2, 20),
     ("split", "seed"): (0, None),
     ("features", "min_df"): (1, None),
+    ("features", "max_features"): (0, None),
     ("features", "char_weight"): (0.0, None),
     ("features", "keyword_weight"): (0.0, None),
     ("features", "head_weight"): (1, 10),

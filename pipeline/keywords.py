@@ -1,13 +1,16 @@
 """Words and phrases that people who know a field would look for: the taxonomy's keywords, counted in texts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+
+from .hashtable import HashTable
+from .words import Words, distinct
 
 LEAD = 30  # words: a title and the first sentence
 _SHORTEST = 20  # words; rates in shorter texts would say more than there is
@@ -17,50 +20,53 @@ _AND = ("", "و", "ف")
 _DEFINITE = ("ال", "بال", "كال", "لل")
 _PREFIXES = ("", "ب", "ك", "ل", *_DEFINITE)
 
-Index = dict[str, list[tuple[list[str], int]]]
 
-
-def build_index(keywords: Sequence[Sequence[str]]) -> Index:
-    """Look keywords up by their first word, with every prefix it may carry.
+class KeywordIndex:
+    """Finds keywords, with every prefix they may carry, among words.
 
     Parameters
     ----------
     keywords : sequence of sequence of str
         Normalized words and phrases, theme by theme. One with the article is not met without it.
-
-    Returns
-    -------
-    dict of str to list of (list of str, int)
-        First word to the words that must follow, and the theme's number.
-
-    >>> build_index([["حزام ناسف"]])["بالحزام"]
-    [(['ناسف'], 0)]
     """
-    index: Index = {}
-    for theme, phrases in enumerate(keywords):
-        for phrase in dict.fromkeys(phrases):
-            first, *rest = phrase.split()
-            definite = first.startswith("ال")
-            for prefix in _DEFINITE if definite else _PREFIXES:
-                for conjunction in _AND:
-                    word = conjunction + prefix + (first[2:] if definite else first)
-                    if (rest, theme) not in index.setdefault(word, []):
-                        index[word].append((rest, theme))
-    return index
 
+    def __init__(self, keywords: Sequence[Sequence[str]]) -> None:
+        spelled = [
+            (form, theme) for theme, phrases in enumerate(keywords) for phrase in phrases for form in _forms(phrase)
+        ]
+        words = Words.of([form for form, _ in spelled])
+        self._longest = int(words.counts.max(initial=1))
+        opening = words.counts.cumsum() - words.counts
+        hashes = np.zeros(len(spelled), dtype=np.uint64)
+        for length, (starts, some) in enumerate(words.runs(self._longest), start=1):
+            whole = (words.counts == length).nonzero()[0]
+            hashes[whole] = some[np.searchsorted(starts, opening[whole])]
+        known = distinct(hashes)
+        self._table = HashTable(known)
+        self._themes = np.zeros((len(known), len(keywords)), dtype=np.float32)
+        self._themes[self._table.find(hashes), [theme for _, theme in spelled]] = 1
 
-def count_keywords(index: Index, words: Sequence[str], themes: int) -> NDArray[np.float32]:
-    """Count each theme's keywords among normalized words: an array of shape (themes,).
+    def count(self, words: Words) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Count each theme's keywords: arrays of shape (n_texts, n_themes), for whole texts and for their leads.
 
-    >>> count_keywords(build_index([["شرطه"], ["وقف اطلاق"]]), ["قالت", "الشرطه", "ان", "وقف", "اطلاق"], 2).tolist()
-    [1.0, 1.0]
-    """
-    counts = np.zeros(themes, dtype=np.float32)
-    for place, word in enumerate(words):
-        for rest, theme in index.get(word, ()):
-            if not rest or list(words[place + 1 : place + 1 + len(rest)]) == rest:
-                counts[theme] += 1
-    return counts
+        >>> KeywordIndex([["شرطه"], ["وقف اطلاق"]]).count(Words.of(["قالت الشرطه ان وقف اطلاق"]))[0].tolist()
+        [[1.0, 1.0]]
+        """
+        runs = words.runs(self._longest)
+        numbers = self._table.find(np.concatenate([hashes for _, hashes in runs]))
+        hits = (numbers >= 0).nonzero()[0]
+        first = np.concatenate([starts for starts, _ in runs]).take(hits)
+        owners = words.owners.take(first)
+        last, end = first - (words.counts.cumsum() - words.counts).take(owners), 0  # counted from the text's first word
+        for starts, _ in runs[:-1]:
+            end += len(starts)
+            last += hits >= end
+        themes = self._themes.take(numbers.take(hits), axis=0)
+        everywhere = np.zeros((len(words.counts), themes.shape[1]), dtype=np.float32)
+        lead = everywhere.copy()
+        np.add.at(everywhere, owners, themes)
+        np.add.at(lead, owners, themes * (last < LEAD)[:, None])
+        return everywhere, lead
 
 
 class KeywordRates(TransformerMixin, BaseEstimator):
@@ -80,7 +86,7 @@ class KeywordRates(TransformerMixin, BaseEstimator):
 
     def fit(self, texts: Sequence[str], y: Any = None) -> Self:
         """Build the index; nothing is learned from the texts."""
-        self.index_ = build_index(self.keywords)
+        self._index = KeywordIndex(self.keywords)
         return self
 
     def transform(self, texts: Sequence[str]) -> csr_matrix:
@@ -91,16 +97,29 @@ class KeywordRates(TransformerMixin, BaseEstimator):
         sparse matrix of float32, shape (n_texts, 2 * n_themes)
             For each theme half of log(1 + keywords in a hundred words), then log(1 + keywords in the lead).
         """
-        check_is_fitted(self)
-        themes = len(self.keywords)
-        rates = np.zeros((len(texts), 2 * themes), dtype=np.float32)
-        for row, text in zip(rates, texts, strict=True):
-            words = text.split()
-            all_over = count_keywords(self.index_, words, themes)
-            row[:themes] = np.log1p(100 * all_over / max(_SHORTEST, len(words))) / 2
-            row[themes:] = np.log1p(count_keywords(self.index_, words[:LEAD], themes))
-        return csr_matrix(rates)
+        return csr_matrix(self.rate(Words.of(texts)))
+
+    def rate(self, words: Words) -> NDArray[np.float32]:
+        """Turn texts that are split into words already into rates, as `transform` does."""
+        everywhere, lead = self._index.count(words)
+        everywhere *= (100 / np.maximum(_SHORTEST, words.counts)).astype(np.float32)[:, None]
+        return np.concatenate((np.log1p(everywhere) / np.float32(2), np.log1p(lead)), axis=1)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the columns: ``rate0`` … and ``lead0`` …, by the theme's number."""
         return np.array([f"{part}{theme}" for part in ("rate", "lead") for theme in range(len(self.keywords))], object)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {key: value for key, value in state.items() if key != "_index"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.fit([])
+
+
+def _forms(phrase: str) -> Iterator[str]:
+    """Spell a phrase with every prefix its first word may carry."""
+    definite = phrase.startswith("ال")
+    for conjunction, prefix in product(_AND, _DEFINITE if definite else _PREFIXES):
+        yield conjunction + prefix + (phrase[2:] if definite else phrase)

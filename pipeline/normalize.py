@@ -21,6 +21,7 @@ rule               what it does
 ``teh_marbuta``    ة becomes ه
 ``persian``        Persian and Urdu kaf, yeh and heh become the Arabic letters
 ``digits``         Arabic-Indic and Persian digits become 0-9
+``case``           letters of scripts that have two cases become small
 ``elongation``     letters repeated three times or more: a slip of the key becomes two, a shout one, ا always one
 ``punctuation``    everything that is neither letter, mark nor digit becomes a space
 =================  ==========================================================================================
@@ -54,6 +55,8 @@ True
 'الكويت ايران'
 >>> normalize("٢٠٢٥ و۲۰۲۶")                                # digits
 '2025 و2026'
+>>> normalize("WhatsApp تطبيق")                            # case
+'whatsapp تطبيق'
 >>> normalize("الصحفييين رااائع جمييييل ههههه")            # elongation
 'الصحفيين رايع جميل ه'
 >>> normalize("«الأمن»: أوقفت الشرطة، أمس، 3 أشخاص…")      # punctuation
@@ -76,6 +79,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+
+from .words import SPACE, Words
 
 with warnings.catch_warnings():
     # PyArabic 0.6.15 writes "\w" in a plain string, of which Python 3.12 and later warn where no byte code is kept.
@@ -103,9 +108,8 @@ _URL = re.compile(
     re.ASCII,
 )
 _HASHTAG = re.compile(r"#\w+")
-_PRESENTATION = re.compile("[\ufb50-\ufdff\ufe70-\ufefc\U0001ee00-\U0001eeff]")
+_PRESENTATION = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
 _COMBINING_HAMZA = re.compile("[\u0653-\u0655]")  # madda above, hamza above, hamza below
-_ELONGATED = re.compile(r"([ء-يٱ-ۓ])\1{2,}")
 
 # --- rules on single characters ---------------------------------------------------------------------------------
 
@@ -133,12 +137,12 @@ _PERSIAN = {
     "ە": araby.HEH,
 }
 
-_DROP = 0x110000  # outside Unicode: the code a character gets that is to vanish
-_BMP = 0x10000  # the table covers the Basic Multilingual Plane; beyond it lie emoji and the like
+# Outside Unicode: what the table gives for a character that is to vanish, one that lies beyond the table, which covers
+# the Basic Multilingual Plane, and one that the two patterns above may find. The last is the highest, to be seen first.
+_DROP, _BEYOND, _COMPOSE = 0x110000, 0x110001, 0x110002
+_BMP = 0x10000
+_COMPOSABLE = [*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFD), *range(0x0653, 0x0656)]
 _CHUNK = 10_000  # characters
-# What the two patterns above find; the last entry stands for all beyond the plane, to which codes are clipped.
-_IS_COMPOSABLE = np.zeros(_BMP + 1, dtype=bool)
-_IS_COMPOSABLE[[*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFD), *range(0x0653, 0x0656), _BMP]] = True
 
 # For each rule on single characters: code point to code point. `punctuation`, the first, goes by Unicode category.
 _TABLE_RULES: dict[str, dict[int, int]] = {
@@ -152,6 +156,8 @@ _TABLE_RULES: dict[str, dict[int, int]] = {
     "teh_marbuta": {ord(araby.TEH_MARBUTA): ord(araby.HEH)},
     "persian": {ord(form): ord(letter) for form, letter in _PERSIAN.items()},
     "digits": {zero + value: ord("0") + value for zero in (ord(araby.ZERO), 0x06F0) for value in range(10)},
+    # One letter for one: of İ, the only one that becomes two, the dot is left out.
+    "case": {code: ord(small[0]) for code in range(_BMP) if (small := chr(code).lower()) != chr(code)},
 }
 
 
@@ -161,13 +167,13 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     html, scripts, urls, hashtags, unicode_forms, invisible, vowel_signs, tatweel, alef, hamza, alef_maksura, \
-    teh_marbuta, persian, digits, elongation, punctuation : bool, default=True
+    teh_marbuta, persian, digits, case, elongation, punctuation : bool, default=True
         One switch a rule, see the module's table.
 
     Notes
     -----
-    With the default rules the result is words separated by single spaces. Case is left alone. Letters of other scripts
-    stay. It is idempotent. What it does not do: stem, split off prefixes, correct spelling, mend mojibake.
+    With the default rules the result is words separated by single spaces. Letters of other scripts stay. It is
+    idempotent. What it does not do: stem, split off prefixes, correct spelling, mend mojibake.
     """
 
     def __init__(
@@ -187,6 +193,7 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         teh_marbuta: bool = True,
         persian: bool = True,
         digits: bool = True,
+        case: bool = True,
         elongation: bool = True,
         punctuation: bool = True,
     ) -> None:
@@ -204,6 +211,7 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         self.teh_marbuta = teh_marbuta
         self.persian = persian
         self.digits = digits
+        self.case = case
         self.elongation = elongation
         self.punctuation = punctuation
 
@@ -228,13 +236,22 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         TypeError
             If given one string instead of several, or something that is no string.
         """
-        if isinstance(texts, str):
-            raise TypeError("expected a list of texts, got one string: write [text]")
-        texts = list(texts)
-        for position, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {position} is of type {type(text).__name__}, not str")
-        return [text for chunk in _chunks(texts) for text in self._normalize_chunk(chunk)]
+        texts = check_texts(texts)
+        normalized = []
+        for chunk in _chunks(texts):
+            codes, bounds = self._fold(chunk)
+            joined = codes.tobytes().decode("utf-32-le", "surrogatepass")
+            # Before the next text lies the space that parts them, unless it was surplus.
+            normalized += [joined[start:end] for start, end in pairwise(bounds.tolist())]
+        return [text.rstrip(" ") if self.punctuation else text[:-1] for text in normalized]
+
+    def words(self, texts: list[str]) -> Words:
+        """Normalize a batch of texts and split it into words: ``Words.of(transform(texts))``, without the strings."""
+        if not self.punctuation:
+            return Words.of(self.transform(texts))
+        codes, bounds = self._fold(texts)
+        spaces = (codes == SPACE).nonzero()[0]
+        return Words(codes, spaces, np.diff(np.searchsorted(spaces, bounds)))
 
     def normalize(self, text: str) -> str:
         """Normalize one text."""
@@ -253,28 +270,61 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
             text = _HASHTAG.sub(lambda match: match[0].replace("#", " ").replace("_", " "), text)
         return text
 
-    def _normalize_chunk(self, texts: list[str]) -> list[str]:
-        texts = [self._replace_sequences(text) for text in texts]
-        codes = _encode(texts)
-        if self.unicode_forms and _IS_COMPOSABLE.take(codes, mode="clip").any():
-            texts = [_compose(text) for text in texts]
-            codes = _encode(texts)
-        mapped = _table(*(getattr(self, rule) for rule in _TABLE_RULES)).take(codes, mode="clip")
-        beyond = np.flatnonzero(codes >= _BMP)
-        mapped[beyond] = [_map_beyond(code, self.punctuation) for code in codes[beyond].tolist()]
+    def _map_beyond(self, code: int) -> int:
+        """Map a code point beyond the table: emoji part words, the letters of rare scripts stay."""
+        if self.punctuation and unicodedata.category(chr(code))[0] not in "LMN":
+            return SPACE
+        if self.unicode_forms and 0x1EE00 <= code < 0x1EF00:  # Arabic letters as mathematical symbols
+            return ord(unicodedata.normalize("NFKC", chr(code))[0])
+        return ord(chr(code).lower()) if self.case else code
 
-        keep = mapped != _DROP
-        lengths = np.fromiter(map(len, texts), dtype=np.intp, count=len(texts))
-        starts = np.cumsum(lengths) - lengths
+    def _fold(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
+        """Give the normalized code points: a space, then each text with a space after it; and where each text begins.
+
+        No space follows another, so that a text without words is nothing at all.
+        """
+        texts = [self._replace_sequences(text) for text in texts]
+        switches = [getattr(self, rule) for rule in _TABLE_RULES]
+        raw = _encode(texts)
+        codes = _table(self.unicode_forms, *switches).take(raw, mode="clip")
+        if (highest := codes.max()) == _COMPOSE:
+            texts = [_compose(text) for text in texts]
+            raw = _encode(texts)
+            codes = _table(False, *switches).take(raw, mode="clip")
+            highest = codes.max()
+        if highest == _BEYOND:
+            beyond = (codes == _BEYOND).nonzero()[0]
+            codes[beyond] = [self._map_beyond(code) for code in raw[beyond].tolist()]
+        bounds = np.cumsum([1, *(len(text) + 1 for text in texts)])
+
+        codes, bounds = _keep(codes, bounds, codes != _DROP)
         if self.punctuation:
-            keep &= ~_surplus_spaces(mapped, keep, starts[lengths > 0])
-        bounds = np.concatenate(([0], np.cumsum(keep)))[np.concatenate((starts, [len(codes)]))].tolist()
-        kept = mapped[keep]
-        joined = kept.tobytes().decode("utf-32-le", "surrogatepass")
-        texts = [joined[start:end] for start, end in pairwise(bounds)]
-        if self.elongation and ((kept[2:] == kept[1:-1]) & (kept[1:-1] == kept[:-2]) & (kept[2:] >= 0x0620)).any():
-            texts = [_ELONGATED.sub(_shorten, text) for text in texts]
-        return [text.rstrip(" ") for text in texts] if self.punctuation else texts
+            is_space = codes == SPACE
+            is_space[1:] &= is_space[:-1]  # now: follows a space
+            is_space[0] = False
+            codes, bounds = _keep(codes, bounds, ~is_space)
+        if self.elongation:
+            repeated = codes[1:] == codes[:-1]
+            if (repeated[1:] & repeated[:-1]).any():
+                codes, bounds = _keep(codes, bounds, _not_elongated(codes))
+        return codes, bounds
+
+
+def check_texts(texts: Iterable[str]) -> list[str]:
+    """Make a list of texts, or say what is wrong with them.
+
+    Raises
+    ------
+    TypeError
+        If given one string instead of several, or something that is no string.
+    """
+    if isinstance(texts, str):
+        raise TypeError("expected a list of texts, got one string: write [text]")
+    texts = list(texts)
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"text {position} is of type {type(text).__name__}, not str")
+    return texts
 
 
 def _chunks(texts: list[str]) -> Iterator[list[str]]:
@@ -289,43 +339,51 @@ def _chunks(texts: list[str]) -> Iterator[list[str]]:
 
 
 def _encode(texts: list[str]) -> NDArray[np.uint32]:
-    return np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    joined = " ".join(["", *texts, ""]) if texts else " "
+    return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def _keep(
+    codes: NDArray[np.uint32], bounds: NDArray[np.intp], kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
+    """Leave out code points, and move the bounds of texts along."""
+    stay = [np.count_nonzero(kept[start:end]) for start, end in pairwise(bounds.tolist())]
+    if sum(stay) == len(kept) - 1:
+        return codes, bounds
+    return codes[kept], np.cumsum([1, *stay])
 
 
 @lru_cache(maxsize=64)
-def _table(*switches: bool) -> NDArray[np.uint32]:
+def _table(mark_composable: bool, *switches: bool) -> NDArray[np.uint32]:
     """Where each code point of the Basic Multilingual Plane goes under these switches, one a rule of `_TABLE_RULES`."""
     table = np.arange(_BMP + 1, dtype=np.uint32)
     for (rule, pairs), on in zip(_TABLE_RULES.items(), switches, strict=True):
         if on and rule == "punctuation":
             # Letters, marks and numbers stay; all else, surrogates and control characters too, parts words.
-            table[[code for code in range(_BMP) if unicodedata.category(chr(code))[0] not in "LMN"]] = ord(" ")
+            table[[code for code in range(_BMP) if unicodedata.category(chr(code))[0] not in "LMN"]] = SPACE
             # These part no word: their own rules drop them, or they stay.
             for code in (*_INVISIBLE, ord(araby.TATWEEL)):
                 table[code] = code
         elif on:
             for code, target in pairs.items():
                 table[code] = target
+    table[_BMP] = _BEYOND
+    if mark_composable:
+        table[_COMPOSABLE] = _COMPOSE
     table.flags.writeable = False
     return table
 
 
-def _map_beyond(code: int, punctuation: bool) -> int:
-    """Map a code point beyond the table: emoji part words, the letters of rare scripts stay."""
-    return ord(" ") if punctuation and unicodedata.category(chr(code))[0] not in "LMN" else code
-
-
-def _surplus_spaces(mapped: NDArray[np.uint32], keep: NDArray[np.bool_], starts: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Mark the spaces that follow a space, dropped characters aside, or open a text."""
-    is_space = mapped == ord(" ")
-    kept = np.flatnonzero(keep)
-    surplus = np.zeros(len(mapped), dtype=bool)
-    if len(kept):
-        after_space = np.concatenate(([True], is_space[kept[:-1]]))
-        first = np.searchsorted(kept, starts)  # the first kept character of each text
-        after_space[first[first < len(kept)]] = True
-        surplus[kept[is_space[kept] & after_space]] = True
-    return surplus
+def _not_elongated(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Mark what is to stay of letters repeated three times or more."""
+    starts = np.concatenate(([0], (codes[1:] != codes[:-1]).nonzero()[0] + 1))
+    times = np.diff(starts, append=len(codes))
+    letters = codes[starts]
+    is_letter = ((letters >= 0x0621) & (letters <= 0x064A)) | ((letters >= 0x0671) & (letters <= 0x06D3))
+    stay = np.where((times > 3) | (letters == ord(araby.ALEF)), 1, 2)
+    stay = np.where(is_letter & (times >= 3), stay, times)
+    kept: NDArray[np.bool_] = np.arange(len(codes)) - np.repeat(starts, times) < np.repeat(stay, times)
+    return kept
 
 
 def _drop_script(match: re.Match[str]) -> str:
@@ -341,8 +399,3 @@ def _compose(text: str) -> str:
         text = unicodedata.normalize("NFC", text)
     # Isolated vowel signs carry a space of their own in Unicode, which would cut the word in two.
     return _PRESENTATION.sub(lambda match: unicodedata.normalize("NFKC", match[0]).removeprefix(" "), text)
-
-
-def _shorten(match: re.Match[str]) -> str:
-    letter = match[1]
-    return letter if letter == araby.ALEF or len(match[0]) > 3 else letter * 2

@@ -1,126 +1,55 @@
-"""TF-IDF of words, runs of words and runs of letters inside words: scikit-learn's, several times as fast.
+"""TF-IDF of words, runs of words and runs of letters inside words: scikit-learn's, many times as fast.
 
-What makes it fast: words are looked up once, as strings; runs of words and of letters are integers (`pipeline.ngrams`);
-the letters of a word that was known in training were looked up then; features are counted by sorting.
+What makes it fast: words, and all runs, are 64-bit hashes (`pipeline.words`), looked up in bulk (`pipeline.hashtable`);
+the letters of a word that was known in training were looked up then; features are counted by sorting. What a feature
+is called is kept beside, so that it can be explained.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.exceptions import NotFittedError
 
-from .ngrams import Ints, Ngrams, Sequences, count_owners, look_up
+from .hashtable import HashTable, Ints
+from .words import Words, batched, collect, distinct, hash_letters, join
 
+_NO_PLACES: Ints = np.zeros(0, dtype=np.int64)
 _CHUNK = 64  # texts whose features are counted at a time, so that they stay in the processor's cache
-_SHORTEST = 3  # symbols of a word of one letter between its spaces
+_DERIVED = ("_words", "_runs", "_letters", "_spelled", "_sizes", "_n_runs", "_n_features", "_edges")
 
 
-@dataclass(frozen=True)
-class Spelling:
-    """The runs of letters inside words, as scikit-learn's ``analyzer="char_wb"`` cuts them.
-
-    A word is seen with a space at each end. A run does not reach beyond them; a word too short for the shortest run is
-    one run as a whole.
+class Sparse(NamedTuple):
+    """Features of texts, row by row.
 
     Attributes
     ----------
-    shortest : int
-    alphabet : ndarray of int
-        Sorted code points.
-    ngrams : Ngrams
-        Over places in the alphabet.
-    columns : tuple of ndarray of int
-        For runs of 1, 2, … letters: which feature a run is, -1 where it is only a part of others.
+    values : ndarray of float32, shape (n_values,)
+    columns : ndarray of int32, shape (n_values,)
+    bounds : ndarray of int, shape (2 * n_texts + 1,)
+        Where the words of each text begin, and then its letters.
     """
 
-    shortest: int
-    alphabet: Ints
-    ngrams: Ngrams
-    columns: tuple[Ints, ...]
-
-    @classmethod
-    def learn(cls, words: Sequence[str], shortest: int, longest: int) -> Self:
-        """Know all runs of letters in these words."""
-        codes, lengths = _encode(words)
-        alphabet = np.unique(codes)
-        ngrams = Ngrams.learn(len(alphabet), longest, Sequences.of(look_up(alphabet, codes), lengths))
-        columns, size = [], 0
-        for length, count in enumerate((len(alphabet), *map(len, ngrams.keys)), start=1):
-            is_feature = length >= min(shortest, _SHORTEST)
-            columns.append(size + np.arange(count) if is_feature else np.full(count, -1))
-            size += count * is_feature
-        return cls(shortest, alphabet, ngrams, tuple(columns))
-
-    @property
-    def size(self) -> int:
-        """Number of features."""
-        return 1 + max(int(columns.max(initial=-1)) for columns in self.columns)
-
-    def spell(self, words: Sequence[str]) -> tuple[Ints, Ints]:
-        """Cut words into features.
-
-        Returns
-        -------
-        starts : ndarray of int, shape (n_words + 1,)
-            Where the features of each word begin in the next array.
-        features : ndarray of int
-        """
-        codes, lengths = _encode(words)
-        sequences = Sequences.of(look_up(self.alphabet, codes), lengths)
-        owners, features = [], []
-        for length, (places, numbers) in enumerate(self.ngrams.find(sequences), start=1):
-            found = self.columns[length - 1].take(numbers)
-            wanted = found >= 0
-            if length < self.shortest:  # a whole word, or nothing
-                wanted &= sequences.room.take(places) == length
-                wanted &= lengths.take(sequences.owners.take(places)) == length
-            owners.append(sequences.owners.take(places[wanted]))
-            features.append(found[wanted])
-        owner = np.concatenate(owners)
-        order = np.argsort(owner, kind="stable")
-        return np.searchsorted(owner[order], np.arange(len(words) + 1)), np.concatenate(features)[order]
-
-    def keep(self, kept: NDArray[np.bool_]) -> "Spelling":
-        """Forget all features but these; `kept` has shape (size,)."""
-        features = [(columns >= 0) & kept[columns] for columns in self.columns]
-        nodes = [mask.copy() for mask in features]
-        for shorter, longer, keys in zip(nodes[-2::-1], nodes[:0:-1], self.ngrams.keys[::-1], strict=True):
-            shorter[keys[longer] // self.ngrams.base] = True  # the first part of one that stays
-        nodes[0][:] = True
-        renumbered = np.cumsum(kept) - 1
-        columns = (
-            np.where(mask, renumbered[old], -1)[node]
-            for old, mask, node in zip(self.columns, features, nodes, strict=True)
-        )
-        return Spelling(self.shortest, self.alphabet, self.ngrams.keep(nodes[1:]), tuple(columns))
-
-    def write(self) -> list[str]:
-        """Write out the features, in order."""
-        written: list[str] = [""] * self.size
-        for names, columns in zip(self.ngrams.write([*map(chr, self.alphabet)], ""), self.columns, strict=True):
-            for name, column in zip(names, columns.tolist(), strict=True):
-                if column >= 0:
-                    written[column] = name
-        return written
+    values: NDArray[np.float32]
+    columns: NDArray[np.int32]
+    bounds: Ints
 
 
 class NgramTfidf(TransformerMixin, BaseEstimator):
     r"""Two blocks of TF-IDF side by side, words and letters, each of length 1 a text, times its weight.
 
-    The features and values of scikit-learn's ``TfidfVectorizer(token_pattern=r"\\S+")`` and
-    ``TfidfVectorizer(analyzer="char_wb")`` with the same parameters and float32, in another order of columns; the tests
-    compare them.
+    The features and values of scikit-learn's ``TfidfVectorizer(token_pattern=r"\\S+", lowercase=False)`` and
+    ``TfidfVectorizer(analyzer="char_wb", lowercase=False)`` with the same parameters and float32, in another order of
+    columns; the tests compare them.
 
     Parameters
     ----------
     word_ngrams : tuple of int, default=(1, 2)
-        Shortest and longest run of words. Words lie between spaces; case does not count.
+        Shortest and longest run of words. Words lie between spaces; case counts.
     char_ngrams : tuple of int or None, default=(3, 5)
         Shortest and longest run of letters inside a word, the spaces at its ends included; None leaves them out.
     min_df : int, default=2
@@ -132,11 +61,15 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    vocabulary_ : dict of str to int
-        Words in `min_df` texts or more, and their numbers.
-    word_ngrams_ : Ngrams
-        Over these numbers.
-    spelling_ : Spelling or None
+    vocabulary_ : str
+        The words in `min_df` texts or more, with spaces between: those that are features, sorted, then the others.
+    runs_ : tuple of ndarray of int32, shape (n_runs, 2)
+        For runs of 2, 3, … words: the number of all but the last word, among runs shorter by one, and of the last word.
+        Those that are features, sorted, then those that are only part of longer ones.
+    kept_ : tuple of int
+        How many of the words, of the runs of 2, 3, … words are features.
+    letters_ : tuple of str
+        The runs of 1, 2, … letters, sorted, one after the other.
     idf_ : ndarray of float32, shape (n_features,)
     """
 
@@ -168,30 +101,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, texts: Iterable[str], y: Any = None) -> csr_matrix:
         """Learn, and give the features of the same texts, see `transform`."""
-        documents = _split(texts)
-        lengths = np.fromiter(map(len, documents), np.int64, len(documents))
-        running = list(chain.from_iterable(documents))
-        words = sorted(set(running))
-        number = {word: i for i, word in enumerate(words)}
-        numbers = np.fromiter(map(number.__getitem__, running), np.int64, len(running))
-        texts_of = np.repeat(np.arange(len(documents)), lengths)
-        frequent = count_owners(texts_of, numbers, len(words)) >= self.min_df
-        renumbered = np.where(frequent, np.cumsum(frequent) - 1, -1)
-        self.vocabulary_ = {word: int(new) for word, new in zip(words, renumbered, strict=True) if new >= 0}
-        sequences = Sequences.of(renumbered.take(numbers), lengths)
-        self.word_ngrams_ = Ngrams.learn(len(self.vocabulary_), self.word_ngrams[1], sequences, self.min_df)
-        self.spelling_ = None
-        if self.char_ngrams is not None:
-            spelling = Spelling.learn(words, *self.char_ngrams)
-            in_texts = _count_texts(spelling, words, np.unique(texts_of << 32 | numbers), len(documents))
-            self.spelling_ = spelling.keep(in_texts >= self.min_df)
-        self._prepare()
-        if not self._n_features:
-            raise ValueError(f"no feature occurs in {self.min_df} texts or more; lower min_df, or give more texts")
-        counts = self._count(documents)
-        in_texts = np.bincount(counts.indices, minlength=self._n_features)
-        self.idf_ = (np.log((1 + len(documents)) / (1 + in_texts)) + 1).astype(np.float32)
-        return self._weigh(counts)
+        return self.learn(list(_split(texts)))
 
     def transform(self, texts: Iterable[str]) -> csr_matrix:
         """Turn texts into features.
@@ -201,21 +111,113 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         sparse matrix of float32, shape (n_texts, n_features)
             Zero for a text without a known word.
         """
-        check_is_fitted(self)
-        return self._weigh(self._count(_split(texts)))
+        if not hasattr(self, "idf_"):
+            raise NotFittedError("this NgramTfidf is not fitted yet; call fit first")
+        return self.join([self.weigh(words) for words in _split(texts)])
+
+    def learn(self, chunks: Sequence[Words]) -> csr_matrix:
+        """Learn from texts that are split into words already, and give their features; as `fit_transform` does."""
+        counts = np.concatenate([np.zeros(0, dtype=np.int64), *(words.counts for words in chunks)])
+        lexicon, numbers = collect(chunks)
+        pairs = distinct(np.repeat(np.arange(len(counts)), counts) << 32 | numbers)  # of text and word
+        in_texts = np.bincount(pairs & 0xFFFFFFFF, minlength=len(lexicon))
+        frequent = (in_texts >= self.min_df).nonzero()[0]
+        names = dict(zip(lexicon.write(frequent), frequent.tolist(), strict=True))
+        self.vocabulary_ = " ".join(sorted(names))
+        renumbered = np.full(len(lexicon), -1)
+        renumbered[[names[name] for name in sorted(names)]] = np.arange(len(names))
+        self.runs_ = tuple(_learn_runs(renumbered.take(numbers), counts, self.word_ngrams[1], self.min_df))
+        self.letters_: tuple[str, ...] = ()
+        if self.char_ngrams is not None:
+            self.letters_ = tuple(_learn_letters(lexicon, pairs, len(counts), *self.char_ngrams, self.min_df))
+        sizes = len(names), *map(len, self.runs_)
+        self.kept_ = tuple(size if n >= self.word_ngrams[0] else 0 for n, size in enumerate(sizes, start=1))
+        self._prepare()
+        if not self._n_features:
+            raise ValueError(f"no feature occurs in {self.min_df} texts or more; lower min_df, or give more texts")
+        parts = [self._count(words) for words in chunks]
+        in_texts = np.sum([np.bincount(part.columns, minlength=self._n_features) for part in parts], axis=0)
+        self.idf_ = (np.log((1 + len(counts)) / (1 + in_texts)) + 1).astype(np.float32)
+        return self.join([self._weigh(part) for part in parts])
+
+    def weigh(self, words: Words) -> Sparse:
+        """Turn texts that are split into words already into features, as `transform` does."""
+        return self._weigh(self._count(words))
+
+    def join(self, parts: Sequence[Sparse]) -> csr_matrix:
+        """Put features of texts one below the other."""
+        return join_rows(parts, self._n_features)
+
+    def prune(self, X: csr_matrix, kept: NDArray[np.bool_]) -> csr_matrix:
+        """Forget features.
+
+        Parameters
+        ----------
+        X : sparse matrix of shape (n_texts, n_features)
+            Features of some texts.
+        kept : ndarray of bool, shape (n_features,)
+            False for those to forget.
+
+        Returns
+        -------
+        sparse matrix of shape (n_texts, n_kept)
+            What `transform` gives for these texts from now on: each block has its length again.
+        """
+        levels = np.split(kept[: self._n_runs], np.cumsum(self.kept_)[:-1])
+        features = [
+            np.append(level, np.zeros(size - len(level), dtype=np.bool_))
+            for level, size in zip(levels, self._sizes, strict=True)
+        ]
+        parts = [np.ones(self._sizes[0], dtype=np.bool_), *(level.copy() for level in features[1:])]
+        for shorter, longer, some in zip(parts[-2:0:-1], parts[:1:-1], self.runs_[:0:-1], strict=True):
+            shorter[some[longer, 0]] = True
+        orders = [
+            np.concatenate((level.nonzero()[0], (part & ~level).nonzero()[0]))
+            for level, part in zip(features, parts, strict=True)
+        ]
+        renumbered = [np.empty(size, dtype=np.int32) for size in self._sizes]
+        for numbers, order in zip(renumbered, orders, strict=True):
+            numbers[order] = np.arange(len(order), dtype=np.int32)
+        words = self._names()[0]
+        self.vocabulary_ = " ".join([words[i] for i in orders[0].tolist()])
+        self.runs_ = tuple(
+            np.stack((numbers.take(some[order, 0]), renumbered[0].take(some[order, 1])), axis=1)
+            for numbers, some, order in zip(renumbered, self.runs_, orders[1:], strict=False)
+        )
+        self.kept_ = tuple(int(level.sum()) for level in levels)
+        letters, start = [], self._n_runs
+        for length, joined in enumerate(self.letters_, start=1):
+            rows = _rows(joined, length)
+            letters.append(rows[kept[start : start + len(rows)]].tobytes().decode("utf-32-le", "surrogatepass"))
+            start += len(rows)
+        self.letters_ = tuple(letters)
+        self.idf_ = self.idf_[kept]
+        self._prepare()
+        X = X[:, kept]
+        owners = np.arange(X.shape[0]).repeat(X.indptr[1:] - X.indptr[:-1])
+        n_words = np.bincount(owners[X.indices < self._n_runs], minlength=X.shape[0])
+        bounds = np.append(np.stack((X.indptr[:-1], X.indptr[:-1] + n_words), axis=1), X.indptr[-1])
+        return self.join([self._scale(Sparse(X.data, X.indices, bounds))])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the columns: ``words__`` and the words with spaces between, then ``chars__`` and the letters."""
-        check_is_fitted(self)
-        written = self.word_ngrams_.write(list(self.vocabulary_), " ")[self.word_ngrams[0] - 1 :]
+        written = [names[:kept] for names, kept in zip(self._names(), self.kept_, strict=True)]
         names = [f"words__{name}" for name in chain.from_iterable(written)]
-        if self.spelling_ is not None:
-            names += [f"chars__{name}" for name in self.spelling_.write()]
+        for length, joined in enumerate(self.letters_, start=1):
+            names += [f"chars__{joined[i : i + length]}" for i in range(0, len(joined), length)]
         return np.array(names, dtype=object)
+
+    def _names(self) -> list[list[str]]:
+        """Write out all words, all runs of 2, 3, … words that are known."""
+        words = self.vocabulary_.split(" ") if self.vocabulary_ else []
+        written = [words]
+        for some in self.runs_:
+            written.append([f"{written[-1][first]} {words[last]}" for first, last in some.tolist()])
+        return written
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return {key: value for key, value in state.items() if key not in ("_offsets", "_n_features", "_spelled")}
+        return {key: value for key, value in state.items() if key not in _DERIVED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -224,102 +226,168 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
 
     def _prepare(self) -> None:
         """Compute what follows from the rest, and need not be saved."""
-        sizes = [len(self.vocabulary_), *map(len, self.word_ngrams_.keys)]
-        sizes[: self.word_ngrams[0] - 1] = [0] * (self.word_ngrams[0] - 1)
-        self._offsets = np.concatenate(([0], np.cumsum(sizes))).tolist()  # of words' columns, by length
-        self._n_features = self._offsets[-1]
-        if self.spelling_ is not None:
-            self._n_features += self.spelling_.size
-            self._spelled = self.spelling_.spell(list(self.vocabulary_))
+        words = Words.of([self.vocabulary_])
+        hashes = [words.hashes]
+        for some in self.runs_:
+            hashes.append(join(hashes[-1].take(some[:, 0]), hashes[0].take(some[:, 1])))
+        self._sizes = tuple(map(len, hashes))
+        self._words = HashTable(hashes[0])  # even those that are no features: their letters are looked up by number
+        kept = [some[:size] for some, size in zip(hashes, self.kept_, strict=True)]
+        self._runs = HashTable(np.concatenate([hashes[0][:0], *kept[1:]]))
+        self._n_runs = sum(self.kept_)
+        letters = [hash_letters(_rows(some, n)) for n, some in enumerate(self.letters_, start=1)]
+        self._letters = HashTable(np.concatenate([hashes[0][:0], *letters]))
+        self._n_features = self._n_runs + sum(map(len, letters))
+        if self.char_ngrams is not None:
+            self._spelled = _by_owner(len(words), *self._spell(words, np.arange(len(words)), *self.char_ngrams))
+        starts = np.arange(_CHUNK + 1) * self._n_features
+        # Where the words and the letters of each text begin among the features of a chunk.
+        self._edges = np.stack((starts, starts + self._n_runs), axis=1).ravel()[:-1]
 
-    def _count(self, documents: list[list[str]]) -> csr_matrix:
-        parts = [self._count_chunk(documents[i : i + _CHUNK]) for i in range(0, len(documents), _CHUNK)]
-        return _stack(parts, self._n_features)
+    def _count(self, words: Words) -> Sparse:
+        numbers = self._words.find(words.hashes)
+        known = (numbers >= 0).nonzero()[0]
+        places, columns = [_NO_PLACES], [_NO_PLACES]  # of the words that features are found at, and of the features
+        if n_words := self.kept_[0]:
+            features = known if n_words == self._sizes[0] else ((numbers >= 0) & (numbers < n_words)).nonzero()[0]
+            places.append(features)
+            columns.append(numbers.take(features))
+        for starts, hashes in words.runs(self.word_ngrams[1])[max(1, self.word_ngrams[0] - 1) :]:
+            found = self._runs.find(hashes)
+            hits = (found >= 0).nonzero()[0]
+            places.append(starts.take(hits))
+            columns.append(found.take(hits) + n_words)
+        if self.char_ngrams is not None:
+            sizes, found = gather(*self._spelled, numbers.take(known))
+            places.append(known.repeat(sizes))
+            columns.append(found + self._n_runs)
+            unknown = (numbers < 0).nonzero()[0]
+            which, found = self._spell(words, unknown, *self.char_ngrams)
+            places.append(unknown.take(which))
+            columns.append(found + self._n_runs)
+        return self._tally(words, np.concatenate(places), np.concatenate(columns))
 
-    def _count_chunk(self, documents: list[list[str]]) -> csr_matrix:
-        running = list(chain.from_iterable(documents))
-        get = self.vocabulary_.get
-        numbers = np.array([get(word, -1) for word in running], dtype=np.int64)
-        sequences = Sequences.of(numbers, np.fromiter(map(len, documents), np.int64, len(documents)))
-        rows, columns = [], []
-        for length, (places, found) in enumerate(self.word_ngrams_.find(sequences), start=1):
-            if length >= self.word_ngrams[0]:
-                rows.append(sequences.owners.take(places))
-                columns.append(found + self._offsets[length - 1])
-        if self.spelling_ is not None:
-            known, unknown = np.flatnonzero(numbers >= 0), np.flatnonzero(numbers < 0)
-            spelled = self.spelling_.spell([running[place] for place in unknown.tolist()])
-            for places, table, words in (
-                (known, self._spelled, numbers.take(known)),
-                (unknown, spelled, np.arange(len(unknown))),
-            ):
-                sizes, found = _gather(*table, words)
-                rows.append(np.repeat(sequences.owners.take(places), sizes))
-                columns.append(found + self._offsets[-1])
-        return _tally(np.concatenate(rows), np.concatenate(columns), len(documents), self._n_features)
+    def _spell(self, words: Words, some: Ints, shortest: int, longest: int) -> tuple[Ints, Ints]:
+        """Find the known runs of letters in some words: place of the word, number of the run."""
+        which, hashes, *_ = words.cut(some, shortest, longest)
+        found = self._letters.find(hashes)
+        hits = (found >= 0).nonzero()[0]
+        return which.take(hits), found.take(hits)
 
-    def _weigh(self, counts: csr_matrix) -> csr_matrix:
-        """Turn counts into TF-IDF, in place of nothing."""
-        values = np.log(counts.data) + np.float32(1) if self.sublinear_tf else counts.data.copy()
-        values *= self.idf_.take(counts.indices)
-        # Two segments a text, words and letters, each with a length of its own.
-        segments = np.repeat(np.arange(0, 2 * counts.shape[0], 2), np.diff(counts.indptr))
-        segments += counts.indices >= self._offsets[-1]
-        norms = np.sqrt(np.bincount(segments, weights=values * values, minlength=2 * counts.shape[0]))
-        norms[norms == 0] = 1
-        scale = np.tile((1.0, self.char_weight), counts.shape[0]) / norms
-        values *= scale.astype(np.float32).take(segments)
-        return csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape)
+    def _tally(self, words: Words, places: Ints, columns: Ints) -> Sparse:
+        """Count how often each column occurs in each text."""
+        n_texts = len(words.counts)
+        cells = columns if n_texts == 1 else words.owners.take(places) * self._n_features + columns
+        if n_texts * self._n_features < 1 << 32:
+            sorted_cells = np.sort(cells.astype(np.uint32)).astype(np.int64)  # half as long to sort
+        else:
+            sorted_cells = np.sort(cells)
+        first = np.ones(len(cells), dtype=np.bool_)
+        np.not_equal(sorted_cells[1:], sorted_cells[:-1], out=first[1:])
+        starts = first.nonzero()[0]
+        cells = sorted_cells.take(starts)
+        counts = np.empty(len(starts), dtype=np.float32)
+        np.subtract(starts[1:], starts[:-1], out=counts[:-1], casting="unsafe")
+        counts[-1:] = len(sorted_cells) - starts[-1:]
+        edges = self._edges[: 2 * n_texts + 1]
+        bounds = cells.searchsorted(edges)
+        if n_texts > 1:
+            cells -= edges[:-2:2].repeat(bounds[2::2] - bounds[:-2:2])
+        return Sparse(counts, cells.astype(np.int32), bounds)
 
+    def _weigh(self, counts: Sparse) -> Sparse:
+        """Turn counts into TF-IDF."""
+        values = np.log(counts.values) + np.float32(1) if self.sublinear_tf else counts.values.copy()
+        values *= self.idf_.take(counts.columns)
+        return self._scale(counts._replace(values=values))
 
-def _split(texts: Iterable[str]) -> list[list[str]]:
-    return [text.lower().split() for text in texts]
-
-
-def _encode(words: Sequence[str]) -> tuple[Ints, Ints]:
-    """Give the code points of words with a space at each end of each, and the lengths of the words with them."""
-    text = "".join(f" {word} " for word in words)
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.int64)
-    return codes, np.fromiter(map(len, words), np.int64, len(words)) + 2
-
-
-def _gather(starts: Ints, features: Ints, words: Ints) -> tuple[Ints, Ints]:
-    """Copy the features of some words out of a table: how many each has, and which."""
-    begin = starts.take(words)
-    sizes = starts.take(words + 1) - begin
-    ends = np.cumsum(sizes)
-    total = int(ends[-1]) if len(ends) else 0
-    return sizes, features.take(np.arange(total) + np.repeat(begin - ends + sizes, sizes))
+    def _scale(self, features: Sparse) -> Sparse:
+        """Give the words and the letters of each text their lengths: 1 and `char_weight`."""
+        values, _, bounds = features
+        sizes = bounds[1:] - bounds[:-1]
+        filled = sizes.nonzero()[0]
+        if not len(filled):
+            return features
+        scale = np.zeros(len(sizes))
+        scale[filled] = 1 / np.sqrt(np.add.reduceat(values * values, bounds.take(filled), dtype=np.float64))
+        scale[1::2] *= self.char_weight
+        return features._replace(values=values * scale.astype(np.float32).repeat(sizes))
 
 
-def _tally(rows: Ints, columns: Ints, n_rows: int, n_columns: int) -> csr_matrix:
-    """Count how often each column occurs in each row."""
-    cells = np.sort(rows << 32 | columns)
-    first = np.flatnonzero(np.diff(cells, prepend=-1))
-    counts = np.diff(first, append=len(cells)).astype(np.float32)
-    cells = cells.take(first)
-    bounds = np.searchsorted(cells, np.arange(n_rows + 1) << 32)
-    return csr_matrix((counts, (cells & 0xFFFFFFFF).astype(np.int32), bounds), shape=(n_rows, n_columns))
+def _split(texts: Iterable[str]) -> Iterator[Words]:
+    for some in batched(texts, _CHUNK):
+        yield Words.of(some)
 
 
-def _count_texts(spelling: Spelling, words: Sequence[str], cells: Ints, n_texts: int) -> Ints:
-    """Count in how many texts each run of letters occurs; `cells` are the words of each text, once, text by text."""
-    table = spelling.spell(words)
-    in_texts = np.zeros(spelling.size, dtype=np.int64)
-    bounds = np.searchsorted(cells, np.arange(0, n_texts + _CHUNK, _CHUNK) << 32)
+def _learn_runs(numbers: Ints, counts: Ints, longest: int, least: int) -> Iterator[NDArray[np.int32]]:
+    """Know the runs of 2, 3, … known words that occur in `least` texts or more; see `NgramTfidf.runs_`."""
+    base = int(numbers.max(initial=-1)) + 1
+    texts = np.repeat(np.arange(len(counts)), counts)
+    bits = len(counts).bit_length()
+    shorter = numbers  # of the run that starts at each word; -1 where that is not known
+    for length in range(2, longest + 1):
+        last = numbers[length - 1 :]
+        same_text = texts[length - 1 :] == texts[: len(last)]
+        starts = (same_text & (last >= 0) & (shorter[: len(last)] >= 0)).nonzero()[0]
+        keys = shorter.take(starts) * base + last.take(starts)
+        in_texts = distinct(keys << bits | texts.take(starts)) >> bits
+        known, times = np.unique(in_texts, return_counts=True)
+        known = known[times >= least]
+        shorter = np.full(len(numbers), -1)
+        shorter[starts] = HashTable(known.view(np.uint64)).find(keys.view(np.uint64))
+        yield np.column_stack(np.divmod(known, max(1, base))).astype(np.int32)
+
+
+def _learn_letters(lexicon: Words, pairs: Ints, n_texts: int, shortest: int, longest: int, least: int) -> Iterator[str]:
+    """Know the runs of letters that occur in `least` texts or more; see `NgramTfidf.letters_`."""
+    owners, hashes, starts, sizes = lexicon.cut(np.arange(len(lexicon)), shortest, longest)
+    numbers = HashTable(known := distinct(hashes)).find(hashes)
+    spelled = _by_owner(len(lexicon), owners, numbers)
+    in_texts = np.zeros(len(known), dtype=np.int64)
+    bounds = np.searchsorted(pairs, np.arange(0, n_texts + _CHUNK, _CHUNK) << 32)
     for begin, end in pairwise(bounds):
-        some = cells[begin:end]
-        sizes, found = _gather(*table, some & 0xFFFFFFFF)
-        in_texts += count_owners(np.repeat(some >> 32, sizes), found, spelling.size)
-    return in_texts
+        some = pairs[begin:end]
+        times, found = gather(*spelled, some & 0xFFFFFFFF)
+        cells = distinct(np.repeat(some >> 32, times) << 32 | found)
+        in_texts += np.bincount(cells & 0xFFFFFFFF, minlength=len(known))
+    somewhere = np.zeros(len(known), dtype=np.int64)
+    somewhere[numbers] = np.arange(len(numbers))
+    kept = np.sort(somewhere[in_texts >= least])
+    for length, (first, end) in enumerate(pairwise(np.searchsorted(kept, np.cumsum([0, *sizes]))), start=1):
+        begin = starts.take(kept[first:end])
+        letters = lexicon.codes.take(begin[:, None] + np.arange(length))
+        letters = letters[np.lexsort(letters.T[::-1])]
+        yield letters.tobytes().decode("utf-32-le", "surrogatepass")
 
 
-def _stack(parts: Iterable[csr_matrix], n_columns: int) -> csr_matrix:
-    parts = list(parts)
-    if not parts:
-        return csr_matrix((0, n_columns), dtype=np.float32)
+def _rows(joined: str, length: int) -> NDArray[np.uint32]:
+    return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).reshape(-1, length)
+
+
+def _by_owner(n_owners: int, owners: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """Order values by owner: where those of each owner begin, shape (n_owners + 1,), and all values."""
+    order = np.argsort(owners, kind="stable")
+    return np.searchsorted(owners.take(order), np.arange(n_owners + 1)), values.take(order)
+
+
+def gather(starts: Ints, values: Ints, owners: Ints) -> tuple[Ints, Ints]:
+    """Copy the values of some owners out of `_by_owner`: how many each has, and which."""
+    begin = starts.take(owners)
+    sizes = starts.take(owners + 1) - begin
+    ends = sizes.cumsum()
+    places = (begin - ends + sizes).repeat(sizes)
+    places += np.arange(len(places))
+    return sizes, values.take(places)
+
+
+def join_rows(parts: Sequence[Sparse], n_columns: int) -> csr_matrix:
+    """Put rows of features one below the other, as a matrix of this many columns."""
     if len(parts) == 1:
-        return parts[0]
-    bounds = np.concatenate([[0], *(np.diff(part.indptr) for part in parts)]).cumsum()
-    data, indices = (np.concatenate([getattr(part, name) for part in parts]) for name in ("data", "indices"))
-    return csr_matrix((data, indices, bounds), shape=(len(bounds) - 1, n_columns))
+        values, columns, bounds = parts[0]
+        bounds = bounds[::2]
+    else:
+        values = np.concatenate([np.zeros(0, dtype=np.float32), *(part.values for part in parts)])
+        columns = np.concatenate([np.zeros(0, dtype=np.int32), *(part.columns for part in parts)])
+        sizes = [part.bounds[2::2] - part.bounds[:-2:2] for part in parts]
+        bounds = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *sizes]))
+    return csr_matrix((values, columns, bounds), shape=(len(bounds) - 1, n_columns))

@@ -10,8 +10,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import estimator_checks, get_tags
 
 from pipeline.classifier import ThemeClassifier, best_threshold, tune_threshold
+from pipeline.features import TextFeatures
 from pipeline.linear import LEARNERS
 from pipeline.normalize import ArabicNormalizer
+from pipeline.tfidf import NgramTfidf
 from pipeline.themes import Taxonomy
 
 from .conftest import make_toy_articles
@@ -56,6 +58,20 @@ def test_every_learner_learns(toy_taxonomy: Taxonomy, learner: str) -> None:
     right = model.predict([row["text"] for row in NEW]) == toy_taxonomy.label_matrix(row["themes"] for row in NEW)
     assert right.mean() > 0.9
     assert model.coef_.dtype == np.float32
+
+
+def test_the_features_that_decide_are_kept_and_the_rest_forgotten(toy_taxonomy: Taxonomy) -> None:
+    labels = toy_taxonomy.label_matrix(THEMES)
+    model = ThemeClassifier(TextFeatures(ArabicNormalizer(), NgramTfidf()), toy_taxonomy, folds=3, max_features=40)
+    every, few = clone(model).set_params(max_features=None).fit(TEXTS, labels), model.fit(TEXTS, labels)
+    assert few.coef_.shape == (2, 40) < every.coef_.shape
+    strength = dict(zip(every.features_.get_feature_names_out(), np.abs(every.coef_).max(axis=0), strict=True))
+    kept = set(few.features_.get_feature_names_out())
+    assert min(strength[name] for name in kept) >= max(strength[name] for name in strength.keys() - kept)
+    texts = [row["text"] for row in NEW]
+    assert (few.predict(texts) == toy_taxonomy.label_matrix(row["themes"] for row in NEW)).mean() > 0.9
+    more_than_there_are = clone(model).set_params(max_features=10**6).fit(TEXTS, labels)
+    assert more_than_there_are.coef_.shape == every.coef_.shape
 
 
 def test_shapes_and_order_of_the_answers(fitted: ThemeClassifier) -> None:

@@ -280,4 +280,4 @@ def test_ablate_measures_every_alternative(toy_project: Path, monkeypatch: pytes
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].startswith("| as configured | ")
     assert lines[3].startswith("| naive Bayes | ")
-    assert sum(line.startswith("| without ") for line in lines) == 16
+    assert sum(line.startswith("| without ") for line in lines) == 17

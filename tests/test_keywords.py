@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from pipeline.keywords import LEAD, KeywordRates, build_index, count_keywords
+from pipeline.keywords import LEAD, KeywordIndex, KeywordRates
+from pipeline.words import Words
+
+
+def count(keywords: list[list[str]], *texts: str) -> list[list[float]]:
+    counts: list[list[float]] = KeywordIndex(keywords).count(Words.of(texts))[0].tolist()
+    return counts
 
 
 @pytest.mark.parametrize(
@@ -17,24 +23,34 @@ from pipeline.keywords import LEAD, KeywordRates, build_index, count_keywords
     ],
 )
 def test_a_keyword_is_met_with_every_prefix(word: str, found: bool) -> None:
-    assert count_keywords(build_index([["شرطه"]]), [word], 1).tolist() == [found]
+    assert count([["شرطه"]], word) == [[found]]
 
 
 @pytest.mark.parametrize(("word", "found"), [("الامن", True), ("وللامن", True), ("امن", False), ("بامن", False)])
 def test_a_keyword_with_the_article_is_met_only_with_it(word: str, found: bool) -> None:
-    assert count_keywords(build_index([["الامن العام"]]), [word, "العام"], 1).tolist() == [found]
+    assert count([["الامن العام"]], f"{word} العام") == [[found]]
 
 
 def test_a_phrase_needs_all_its_words_in_order() -> None:
-    index = build_index([["وقف اطلاق النار"]])
-    assert count_keywords(index, ["وقف", "اطلاق", "النار"], 1) == 1
-    assert count_keywords(index, ["النار", "اطلاق", "وقف"], 1) == 0
-    assert count_keywords(index, ["وقف", "اطلاق"], 1) == 0  # the text ends within it
+    # The third text ends within it, and what it lacks opens the next.
+    texts = "وقف اطلاق النار", "النار اطلاق وقف", "وقف اطلاق", "النار"
+    assert count([["وقف اطلاق النار"]], *texts) == [[1], [0], [0], [0]]
 
 
 def test_one_word_of_two_themes_counts_for_both_and_twice_named_once() -> None:
-    index = build_index([["قارب", "قارب"], ["قارب"]])
-    assert count_keywords(index, ["قارب", "القارب"], 2).tolist() == [2, 2]
+    assert count([["قارب", "قارب"], ["قارب"]], "قارب القارب") == [[2, 2]]
+
+
+def test_a_theme_without_keywords_and_a_text_without_words() -> None:
+    assert count([[], ["قارب"]], "", "قارب") == [[0, 0], [0, 1]]
+    assert count([[]], "قارب") == [[0]]
+
+
+def test_a_phrase_counts_for_the_lead_only_if_it_ends_there() -> None:
+    before = " ".join(["كلمه"] * (LEAD - 2))
+    words = Words.of([f"{before} وقف اطلاق", f"{before} كلمه وقف اطلاق"])
+    everywhere, lead = KeywordIndex([["وقف اطلاق"]]).count(words)
+    assert (everywhere.tolist(), lead.tolist()) == ([[1], [1]], [[1], [0]])
 
 
 def test_rates_of_the_whole_and_of_the_lead() -> None:

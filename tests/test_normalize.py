@@ -1,6 +1,8 @@
+import re
 import unicodedata
 from dataclasses import fields
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from pyarabic.trans import normalize_digits
 
 from pipeline.config import NormalizeConfig
 from pipeline.normalize import ArabicNormalizer
+from pipeline.words import Words
 
 RULES = [field.name for field in fields(NormalizeConfig)]
 ARABIC = st.text(st.sampled_from("".join(map(chr, range(0x0621, 0x0653))) + "ٱپڤگ ٠٤٩012ab.،«»\n"), max_size=60)
@@ -25,11 +28,32 @@ def pyarabic_chain(text: str) -> str:
     return "".join(sign if unicodedata.category(sign)[0] in "LMN" else " " for sign in text)
 
 
+def elongation_by_expression(text: str) -> str:
+    """The same rule as a regular expression."""
+    shorten = lambda match: match[1] * (1 if match[1] == araby.ALEF or len(match[0]) > 3 else 2)  # noqa: E731
+    return re.sub(r"([ء-يٱ-ۓ])\1{2,}", shorten, text)
+
+
 @settings(max_examples=500)
 @given(ARABIC)
 def test_equals_the_chain_of_pyarabic_calls(text: str) -> None:
     table = ArabicNormalizer(elongation=False).normalize(text)
     assert table.split() == pyarabic_chain(text).split()
+
+
+@given(st.text(st.sampled_from("ابيء 1"), max_size=40))
+def test_elongation_is_a_regular_expression(text: str) -> None:
+    off = dict.fromkeys(RULES, False)
+    assert ArabicNormalizer(**off | {"elongation": True}).normalize(text) == elongation_by_expression(text)
+
+
+@given(st.lists(ANYTHING, max_size=8), st.booleans())
+def test_words_are_those_of_the_normalized_texts(texts: list[str], punctuation: bool) -> None:
+    normalizer = ArabicNormalizer(punctuation=punctuation)
+    ours, plain = normalizer.words(texts), Words.of(normalizer.transform(texts))
+    np.testing.assert_array_equal(ours.codes, plain.codes)
+    np.testing.assert_array_equal(ours.spaces, plain.spaces)
+    np.testing.assert_array_equal(ours.counts, plain.counts)
 
 
 @given(ANYTHING)
@@ -80,6 +104,7 @@ def test_no_bare_letter_is_ever_lost(word: str) -> None:
         ("teh_marbuta", "شرطة", "شرطه", "شرطة"),
         ("persian", "کابل", "كابل", "کابل"),
         ("digits", "٢٠", "20", "٢٠"),
+        ("case", "WhatsApp İ ß", "whatsapp i ß", "WhatsApp İ ß"),
         ("elongation", "الصحفييين", "الصحفيين", "الصحفييين"),
         ("punctuation", "«أمن»،", "امن", "«امن»،"),
     ],

@@ -1,15 +1,17 @@
 import io
+import pickle
 from typing import Any
 
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, hstack
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
 
 from pipeline.corpus import read_records
 from pipeline.normalize import ArabicNormalizer
@@ -25,7 +27,8 @@ TOYS = [row["text"] for row in make_toy_articles(60)]
 
 def by_scikit_learn(ngrams: NgramTfidf, texts: list[str], others: list[str]) -> tuple[list[str], list[csr_matrix]]:
     """Names and values of the same features from the vectorizers that NgramTfidf stands for."""
-    shared: dict[str, Any] = {"min_df": ngrams.min_df, "sublinear_tf": ngrams.sublinear_tf, "dtype": np.float32}
+    shared: dict[str, Any] = {"min_df": ngrams.min_df, "sublinear_tf": ngrams.sublinear_tf}
+    shared |= {"dtype": np.float32, "lowercase": False}
     blocks = [(TfidfVectorizer(token_pattern=r"\S+", ngram_range=ngrams.word_ngrams, **shared), "words", 1.0)]
     if ngrams.char_ngrams is not None:
         letters = TfidfVectorizer(analyzer="char_wb", ngram_range=ngrams.char_ngrams, **shared)
@@ -79,6 +82,31 @@ def test_it_is_scikit_learns_on_articles(word_ngrams: tuple[int, int], char_ngra
     raw = [record.fields["text"] for record in read_records(ROOT / "data/articles/sham.jsonl")]
     texts = ArabicNormalizer().transform(raw)
     assert_same(NgramTfidf(word_ngrams=word_ngrams, char_ngrams=char_ngrams), texts[:60], texts[60:])
+
+
+@settings(deadline=None)
+@given(TEXTS, TEXTS, st.integers(1, 3), st.none() | st.just((2, 3)), st.data())
+def test_what_is_forgotten_leaves_the_rest_as_it_was(
+    texts: list[str], others: list[str], longest: int, char_ngrams: tuple[int, int] | None, data: st.DataObject
+) -> None:
+    ngrams = NgramTfidf(word_ngrams=(1, longest), char_ngrams=char_ngrams, min_df=1, char_weight=0.5)
+    assume(any(text.split() for text in texts))
+    X = ngrams.fit_transform(texts)
+    names, Y = ngrams.get_feature_names_out(), ngrams.transform(others)
+    kept = np.array(data.draw(st.lists(st.booleans(), min_size=X.shape[1], max_size=X.shape[1])))
+    pruned = ngrams.prune(X, kept)
+    assert ngrams.get_feature_names_out().tolist() == names[kept].tolist()
+    for given_before, now in ((X, pruned), (X, ngrams.transform(texts)), (Y, ngrams.transform(others))):
+        blocks = []
+        for prefix, weight in (("words__", 1), ("chars__", 0.5)):
+            columns = kept & np.array([name.startswith(prefix) for name in names])
+            if columns.any():
+                blocks.append(weight * normalize(given_before[:, columns]))
+        np.testing.assert_allclose(now.toarray(), hstack(blocks).toarray() if blocks else 0, rtol=1e-5, atol=1e-7)
+    copy = pickle.loads(pickle.dumps(ngrams))
+    assert (copy.transform(others) != ngrams.transform(others)).nnz == 0
+    nothing = np.zeros(len(ngrams.idf_), dtype=np.bool_)
+    assert ngrams.prune(pruned, nothing).shape == (len(texts), 0)
 
 
 def test_one_text_alone_gets_what_it_gets_among_others() -> None:

@@ -1,0 +1,86 @@
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.words import SPACE, Words, batched, collect, distinct, hash_letters
+
+TEXTS = st.lists(st.text(alphabet="ابت \n", max_size=30), max_size=6)
+
+
+@given(TEXTS)
+def test_words_are_those_of_str_split(texts: list[str]) -> None:
+    words = Words.of(texts)
+    split = [text.split() for text in texts]
+    assert words.counts.tolist() == [len(some) for some in split]
+    assert words.write(np.arange(len(words))) == [word for some in split for word in some]
+    assert words.codes[words.spaces].tolist() == [SPACE] * (len(words) + 1)
+    assert [texts[owner].split() for owner in words.owners.tolist()] == [some for some in split for _ in some]
+
+
+@given(TEXTS)
+def test_equal_words_and_no_others_have_equal_hashes(texts: list[str]) -> None:
+    words = Words.of(texts)
+    strings = words.write(np.arange(len(words)))
+    assert len(set(zip(strings, words.hashes.tolist(), strict=True))) == len(set(strings))
+    assert len(set(words.hashes.tolist())) == len(set(strings))
+
+
+@given(TEXTS, st.integers(1, 4))
+def test_runs_are_the_sequences_of_words_inside_each_text(texts: list[str], longest: int) -> None:
+    words = Words.of(texts)
+    strings = words.write(np.arange(len(words)))
+    bounds = [0, *words.counts.cumsum().tolist()]
+    for length, (starts, hashes) in enumerate(words.runs(longest), start=1):
+        wanted = [start for begin, end in pairwise(bounds) for start in range(begin, end - length + 1)]
+        assert starts.tolist() == wanted
+        spelled = [" ".join(strings[start : start + length]) for start in wanted]
+        assert len(set(zip(spelled, hashes.tolist(), strict=True))) == len(set(spelled)) == len(set(hashes.tolist()))
+
+
+def test_a_run_is_the_same_at_any_place_and_after_another_order_of_asking() -> None:
+    words = Words.of(["وقف اطلاق النار", "بعد وقف اطلاق"])
+    starts, hashes = words.runs(2)[1]
+    assert hashes[starts.tolist().index(0)] == hashes[starts.tolist().index(4)]
+    again = Words.of(["وقف اطلاق"])
+    assert again.runs(3)[1][1].tolist() == [hashes[0]]
+    assert again.runs(3)[2][1].tolist() == []
+
+
+def test_letters_cut_by_hand() -> None:
+    words = Words.of(["كل", "امن"])
+    owners, hashes, starts, sizes = words.cut(np.array([1, 0]), 3, 4)
+    # " امن " and " كل ", runs of three letters and then of four
+    assert sizes == [0, 0, 5, 3]
+    found = [
+        words.codes[start : start + length].tobytes().decode("utf-32-le")
+        for start, length in zip(starts.tolist(), np.repeat([1, 2, 3, 4], sizes), strict=True)
+    ]
+    assert found == [" ام", "امن", "من ", " كل", "كل ", " امن", "امن ", " كل "]
+    assert owners.tolist() == [0, 0, 0, 1, 1, 0, 0, 1]
+    letters = np.array([[*map(ord, " امن")]], dtype=np.uint32)
+    assert hash_letters(letters).tolist() == [hashes[5]]
+
+
+def test_a_word_longer_than_any_before() -> None:
+    long = "ا" * 100_000
+    one, other = Words.of([long, long + "ب"]).hashes.tolist()
+    assert one != other
+    assert Words.of([long]).hashes.tolist() == [one]
+
+
+@given(st.lists(TEXTS, max_size=4))
+def test_collecting_gives_each_word_once(batches: list[list[str]]) -> None:
+    chunks = [Words.of(texts) for texts in batches]
+    lexicon, numbers = collect(chunks)
+    running = [word for texts in batches for text in texts for word in text.split()]
+    written = lexicon.write(np.arange(len(lexicon)))
+    assert sorted(written) == sorted(set(running))
+    assert [written[number] for number in numbers.tolist()] == running
+
+
+def test_distinct_and_batched() -> None:
+    assert distinct(np.array([3, 1, 3, 2, 1])).tolist() == [1, 2, 3]
+    assert distinct(np.zeros(0, dtype=np.int64)).tolist() == []
+    assert list(batched("ابتث", 3)) == [["ا", "ب", "ت"], ["ث"]]
