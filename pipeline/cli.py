@@ -123,6 +123,16 @@ def _parser() -> argparse.ArgumentParser:
     describe.add_argument("--readings", type=Path, metavar="FILE", help="JSON Lines: id, first, second")
     describe.add_argument("--write", type=Path, metavar="PAGE", help="put them between the marks of this page instead")
 
+    benchmark = command("benchmark", _benchmark, "measure speed, size and quality beside scikit-learn and fastText")
+    option_config(benchmark)
+    benchmark.add_argument(
+        "--articles", nargs="+", metavar="PATH", help="with themes or category; default: the config's"
+    )
+    benchmark.add_argument("--most", type=int, default=0, metavar="N", help="articles to take at random; default: all")
+    benchmark.add_argument(
+        "--output", type=Path, default=Path("models/benchmark"), metavar="DIR", help="default: %(default)s"
+    )
+
     ablate = command("ablate", _ablate, "measure what each choice is worth: learners, features, normalizer rules")
     option_config(ablate)
     ablate.add_argument("--articles", nargs="+", metavar="PATH", help="labeled articles to measure on as well")
@@ -363,4 +373,15 @@ def _ablate(options: argparse.Namespace) -> int:
     from .config import read_config
 
     print(ablate(read_config(options.config), options.articles or []))
+    return 0
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    from .benchmark import benchmark
+    from .config import read_config
+    from .themes import read_taxonomy
+
+    config = read_config(options.config)
+    taxonomy = read_taxonomy(Path(config.data.themes))
+    print(benchmark(config, taxonomy, options.articles or config.data.articles, options.most, options.output))
     return 0

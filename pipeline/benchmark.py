@@ -1,0 +1,269 @@
+"""Speed, size and quality beside named peers, measured in one run on the same articles.
+
+Each contender learns in a process of its own, so that its peak memory is its own. Then all are loaded into one process
+and answer in turns, so that whatever else the machine does hits all alike. Figures are medians with their range.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+
+from .article import Article
+from .artifact import write_text
+from .config import Config
+from .corpus import find_files, read_records
+from .duplicates import clusters, near_duplicates
+from .errors import DataError
+from .normalize import ArabicNormalizer
+from .peers import CONTENDERS, Labels, Task
+from .progress import step
+from .report import draw_benchmark, format_markdown
+from .split import held_out
+from .themes import Taxonomy, Theme
+
+_ROUNDS = 5  # of the batch, and of the cold start
+_SINGLES = 600  # articles answered one by one
+_LEAST = 20  # articles of a category; rarer ones are left out
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Labeled articles, the held-out ones apart: texts and label matrices."""
+
+    task: Task
+    train: list[str]
+    train_labels: Labels
+    test: list[str]
+    test_labels: Labels
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one contender took and gave.
+
+    Attributes
+    ----------
+    train_seconds, peak_memory, file_size : float
+        Memory and size in MB; memory is that of the whole process that learned, texts included.
+    batch : list of float
+        Articles a second, round by round.
+    single : list of float
+        Microseconds for one article, article by article.
+    cold : list of float
+        Seconds from the start of Python to the first answer, round by round.
+    f1_micro, f1_macro : float
+    """
+
+    train_seconds: float
+    peak_memory: float
+    file_size: float
+    batch: list[float]
+    single: list[float]
+    cold: list[float]
+    f1_micro: float
+    f1_macro: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Give the figures that a table shows."""
+        return {
+            "train_seconds": self.train_seconds,
+            "batch_per_second": float(np.median(self.batch)),
+            "batch_lowest": min(self.batch),
+            "batch_highest": max(self.batch),
+            "single_p50_us": float(np.median(self.single)),
+            "single_p99_us": float(np.percentile(self.single, 99)),
+            "cold_seconds": float(np.median(self.cold)),
+            "file_mb": self.file_size,
+            "peak_memory_mb": self.peak_memory,
+            "f1_micro": self.f1_micro,
+            "f1_macro": self.f1_macro,
+        }
+
+
+def benchmark(
+    config: Config, taxonomy: Taxonomy, paths: Sequence[str], most: int, output: Path, names: Sequence[str] = ()
+) -> str:
+    """Measure all contenders on some articles; write table, JSON and picture.
+
+    Parameters
+    ----------
+    config : Config
+    taxonomy : Taxonomy
+        For articles labeled with ``themes``; those with a ``category`` instead bring their own labels.
+    paths : sequence of str
+        Files or folders.
+    most : int
+        Articles to take, drawn with the seed of the split; 0 takes all.
+    output : Path
+        Folder for ``benchmark.json`` and ``benchmark.png``.
+    names : sequence of str
+        Contenders; all if empty.
+
+    Returns
+    -------
+    str
+        A Markdown table.
+    """
+    with step("reading the articles"):
+        sample = read_sample(config, taxonomy, paths, most)
+    chosen = list(names or CONTENDERS)
+    with tempfile.TemporaryDirectory() as folder:
+        trained = {}
+        for name in chosen:
+            with step(f"{name}: learning from {len(sample.train)} articles"):
+                trained[name] = _in_a_process(_train, name, sample, Path(folder))
+        results = _measure(sample, trained, Path(folder))
+    figures = {name: measured.to_dict() for name, measured in results.items()}
+    about = {"train": len(sample.train), "test": len(sample.test), "labels": list(sample.task.taxonomy.names)}
+    write_text(output / "benchmark.json", json.dumps({"articles": about, "contenders": figures}, indent=2) + "\n")
+    draw_benchmark(figures, output / "benchmark.png")
+    return format_benchmark(figures)
+
+
+def read_sample(config: Config, taxonomy: Taxonomy, paths: Sequence[str], most: int) -> Sample:
+    """Read labeled articles, and hold a part out, near-duplicates never apart.
+
+    Raises
+    ------
+    DataError
+        If there are neither themes nor categories.
+    """
+    rows = [record.fields for file in find_files(list(paths)) for record in read_records(file) if not record.problem]
+    rows = [row for row in rows if isinstance(row.get("text"), str) and ("themes" in row or row.get("category"))]
+    single = bool(rows) and all("themes" not in row for row in rows)
+    if not rows:
+        raise DataError(f"{', '.join(paths)}: no article with 'themes' or 'category'")
+    if single:
+        counts: dict[str, int] = {}
+        for row in rows:
+            counts[row["category"]] = counts.get(row["category"], 0) + 1
+        taxonomy = Taxonomy(
+            tuple(Theme(name, name, name, name, "") for name in sorted(counts) if counts[name] >= _LEAST)
+        )
+        rows = [row for row in rows if row["category"] in taxonomy.names]
+    if most and most < len(rows):
+        chosen = np.random.default_rng(config.split.seed).choice(len(rows), most, replace=False)
+        rows = [rows[i] for i in np.sort(chosen).tolist()]
+    texts = [Article("", row.get("title") or "", row["text"]).full_text for row in rows]
+    labels = taxonomy.label_matrix((row["category"],) if single else tuple(row["themes"]) for row in rows)
+    pairs = near_duplicates(ArabicNormalizer().transform(texts), config.validation.near_duplicate)
+    ids = [str(row.get("id", i)) for i, row in enumerate(rows)]
+    test = held_out(ids, clusters(len(rows), pairs), config.split.test_share, config.split.seed)
+    inside, outside = np.flatnonzero(~test), np.flatnonzero(test)
+    task = Task(taxonomy, single, config)
+    return Sample(task, [texts[i] for i in inside], labels[inside], [texts[i] for i in outside], labels[outside])
+
+
+def format_benchmark(figures: dict[str, dict[str, float]]) -> str:
+    """Lay the figures out as a Markdown table, each beside its ratio to the first contender's."""
+    first = next(iter(figures.values()))
+
+    def cell(row: dict[str, float], key: str, form: str, less_is_better: bool = True) -> str:
+        ratio = row[key] / first[key] if less_is_better else first[key] / row[key]
+        return f"{row[key]:{form}}" + ("" if row is first else f" (×{ratio:.2f})")
+
+    header = ["", "learning, s", "batch, articles/s", "lowest to highest", "one article, p50 µs", "p99 µs",
+              "cold start, s", "file, MB", "peak memory, MB", "F1 micro", "F1 macro"]  # fmt: skip
+    rows = [
+        [
+            name,
+            cell(row, "train_seconds", ".1f"),
+            cell(row, "batch_per_second", ",.0f", less_is_better=False),
+            f"{row['batch_lowest']:,.0f} to {row['batch_highest']:,.0f}",
+            cell(row, "single_p50_us", ",.0f"),
+            cell(row, "single_p99_us", ",.0f"),
+            cell(row, "cold_seconds", ".2f"),
+            cell(row, "file_mb", ".1f"),
+            f"{row['peak_memory_mb']:,.0f}",
+            f"{row['f1_micro']:.3f}",
+            f"{row['f1_macro']:.3f}",
+        ]
+        for name, row in figures.items()
+    ]
+    return format_markdown(header, rows)
+
+
+def _in_a_process(function: Any, *arguments: Any) -> Any:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _train(name: str, sample: Sample, folder: Path) -> tuple[float, float, Path]:
+    """Learn and save; give the seconds it took, the process's peak memory in MB, and the file."""
+    contender = CONTENDERS[name](sample.task)
+    start = time.perf_counter()
+    contender.fit(sample.train, sample.train_labels)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    file = folder / (name.replace(" ", "-").replace(",", "") + contender.suffix)
+    contender.save(file)
+    return seconds, peak, file
+
+
+def _measure(sample: Sample, trained: dict[str, tuple[float, float, Path]], folder: Path) -> dict[str, Measured]:
+    loaded = {name: CONTENDERS[name](sample.task).load(file) for name, (_, _, file) in trained.items()}
+    texts = {name: contender.prepare(sample.test) for name, contender in loaded.items()}
+    answers: dict[str, Labels] = {}
+    batch: dict[str, list[float]] = {name: [] for name in loaded}
+    single: dict[str, list[float]] = {name: [] for name in loaded}
+    cold: dict[str, list[float]] = {name: [] for name in loaded}
+    with step(f"answering {len(sample.test)} articles in batches, {_ROUNDS} rounds"):
+        for _ in range(_ROUNDS):
+            for name, contender in loaded.items():
+                start = time.perf_counter()
+                answers[name] = contender.predict(texts[name])
+                batch[name].append(len(sample.test) / (time.perf_counter() - start))
+    with step(f"answering {min(_SINGLES, len(sample.test))} articles one by one"):
+        for i in range(min(_SINGLES, len(sample.test))):
+            for name, contender in loaded.items():
+                one = [texts[name][i]]
+                start = time.perf_counter()
+                contender.predict(one)
+                single[name].append(1e6 * (time.perf_counter() - start))
+    with step("cold starts"):
+        text = folder / "text.txt"
+        for _ in range(_ROUNDS):
+            for name, (_, _, file) in trained.items():
+                text.write_text(texts[name][0], encoding="utf-8")
+                cold[name].append(_start_cold(file, text))
+    return {
+        name: Measured(
+            *trained[name][:2], trained[name][2].stat().st_size / 1e6, batch[name], single[name], cold[name],
+            *_f1(sample.test_labels, answers[name]),
+        )
+        for name in loaded
+    }  # fmt: skip
+
+
+def _f1(labels: Labels, answers: NDArray[np.int8]) -> tuple[float, float]:
+    micro, macro = (float(f1_score(labels, answers, average=kind, zero_division=0.0)) for kind in ("micro", "macro"))
+    return micro, macro
+
+
+_COLD = {
+    ".joblib": "import joblib; model = joblib.load({file!r}); model.predict([open({text!r}, encoding='utf-8').read()])",
+    ".bin": "import fasttext; model = fasttext.load_model({file!r}); "
+    "model.predict([open({text!r}, encoding='utf-8').read()])",
+}
+
+
+def _start_cold(file: Path, text: Path) -> float:
+    """Seconds that a fresh Python takes to import what it needs, load a model and answer one text."""
+    code = _COLD[file.suffix].format(file=str(file), text=str(text))
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=os.environ)
+    return time.perf_counter() - start

@@ -1,0 +1,190 @@
+"""What `pipeline.benchmark` measures: this project's pipeline, and the peers that people would otherwise use.
+
+Each contender learns from normalized or raw texts and a label matrix, answers with one, and can be saved and loaded.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, Self
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.svm import LinearSVC
+
+from .classifier import ThemeClassifier, build_model
+from .config import Config
+from .normalize import ArabicNormalizer
+from .themes import Taxonomy
+
+Labels = NDArray[np.int8]
+_NO_LABEL = "__label__none"  # fastText passes over lines without a label
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned: label names, whether an article has exactly one, and the settings of this project."""
+
+    taxonomy: Taxonomy
+    single: bool
+    config: Config
+
+
+class Contender(Protocol):
+    """Something that learns to label texts."""
+
+    def fit(self, texts: list[str], labels: Labels) -> Self:
+        """Learn from raw texts and a label matrix of shape (n_texts, n_labels)."""
+
+    def predict(self, texts: list[str]) -> Labels:
+        """Give a label matrix for texts that went through `prepare`."""
+
+    def prepare(self, texts: list[str]) -> list[str]:
+        """Do what is not to be charged: a peer without a normalizer of its own gets normalized texts."""
+
+    def save(self, path: Path) -> None:
+        """Write one file."""
+
+    def load(self, path: Path) -> Self:
+        """Read it again."""
+
+
+class _Sklearn:
+    """A scikit-learn estimator with scores for labels."""
+
+    suffix = ".joblib"
+
+    def __init__(self, task: Task, model: Any) -> None:
+        self.task, self.model = task, model
+
+    def prepare(self, texts: list[str]) -> list[str]:
+        return texts
+
+    def fit(self, texts: list[str], labels: Labels) -> Self:
+        self.model.fit(texts, labels)
+        return self
+
+    def predict(self, texts: list[str]) -> Labels:
+        if not self.task.single:
+            answers: Labels = np.asarray(self.model.predict(texts), dtype=np.int8)
+            return answers
+        score = getattr(self.model, "predict_proba", None) or self.model.decision_function
+        return _highest(np.asarray(score(texts)))
+
+    def save(self, path: Path) -> None:
+        joblib.dump(self.model, path)
+
+    def load(self, path: Path) -> Self:
+        self.model = joblib.load(path)
+        return self
+
+
+class _FastText:
+    """Joulin et al., "Bag of tricks for efficient text classification" (EACL 2017), on normalized texts."""
+
+    suffix = ".bin"
+
+    def __init__(self, task: Task, **settings: Any) -> None:
+        self.task, self.settings = task, settings
+        self.normalizer = ArabicNormalizer()
+
+    def prepare(self, texts: list[str]) -> list[str]:
+        return self.normalizer.transform(texts)
+
+    def fit(self, texts: list[str], labels: Labels) -> Self:
+        import fasttext
+
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "train.txt"
+            lines = (
+                " ".join([*([f"__label__{i}" for i in np.flatnonzero(row)] or [_NO_LABEL]), text])
+                for text, row in zip(self.prepare(texts), labels, strict=True)
+            )
+            file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            self.model = fasttext.train_supervised(
+                str(file), epoch=25, lr=0.5, dim=100, minCount=2, bucket=200_000, thread=2, verbose=0,
+                loss="softmax" if self.task.single else "ova", **self.settings,
+            )  # fmt: skip
+        return self
+
+    def predict(self, texts: list[str]) -> Labels:
+        many = {"k": 1} if self.task.single else {"k": -1, "threshold": 0.5}
+        answers = np.zeros((len(texts), len(self.task.taxonomy)), dtype=np.int8)
+        for row, names in zip(answers, self.model.predict(texts, **many)[0], strict=True):
+            row[[int(name.removeprefix("__label__")) for name in names if name != _NO_LABEL]] = 1
+        return answers
+
+    def save(self, path: Path) -> None:
+        self.model.save_model(str(path))
+
+    def load(self, path: Path) -> Self:
+        import fasttext
+
+        self.model = fasttext.load_model(str(path))
+        return self
+
+
+class PyArabicChain(TransformerMixin, BaseEstimator):
+    """Normalize as tutorials do: one PyArabic call after the other."""
+
+    def fit(self, texts: list[str], y: Any = None) -> Self:
+        """Learn nothing."""
+        return self
+
+    def transform(self, texts: list[str]) -> list[str]:
+        """Normalize each text."""
+        from pyarabic import araby
+
+        return [
+            araby.normalize_teh(
+                araby.normalize_hamza(araby.strip_tatweel(araby.strip_tashkeel(text)), method="tasheel")
+            )
+            for text in texts
+        ]
+
+
+def _ours(task: Task, **features: Any) -> ThemeClassifier:
+    return build_model(replace(task.config, features=replace(task.config.features, **features)), task.taxonomy)
+
+
+def _linear(*blocks: dict[str, Any]) -> Pipeline:
+    """Tuned scikit-learn: the settings of this project, made of scikit-learn's own parts."""
+    shared: dict[str, Any] = {"min_df": 2, "sublinear_tf": True, "lowercase": False, "dtype": np.float32}
+    union = FeatureUnion([(str(i), TfidfVectorizer(**shared, **block)) for i, block in enumerate(blocks)])
+    learner = OneVsRestClassifier(LinearSVC(class_weight="balanced", random_state=0))
+    return make_pipeline(ArabicNormalizer(), union, learner)
+
+
+_WORDS: dict[str, Any] = {"token_pattern": r"\S+", "ngram_range": (1, 2)}
+_LETTERS: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (3, 5)}
+_NO_LETTERS: dict[str, Any] = {"char_weight": 0.0, "keyword_weight": 0.0}
+
+CONTENDERS: dict[str, Callable[[Task], Any]] = {
+    "ours, words and pairs": lambda task: _Sklearn(task, _ours(task, **_NO_LETTERS)),
+    "ours, as shipped": lambda task: _Sklearn(task, _ours(task)),
+    "scikit-learn tuned, words and pairs": lambda task: _Sklearn(task, _linear(_WORDS)),
+    "scikit-learn tuned, with letters": lambda task: _Sklearn(task, _linear(_WORDS, _LETTERS)),
+    "textbook, words and pairs": lambda task: _Sklearn(
+        task,
+        make_pipeline(
+            PyArabicChain(),
+            TfidfVectorizer(ngram_range=(1, 2)),
+            OneVsRestClassifier(LogisticRegression(class_weight="balanced", max_iter=1000)),
+        ),
+    ),
+    "fastText, words and pairs": lambda task: _FastText(task, wordNgrams=2),
+    "fastText, with letters": lambda task: _FastText(task, wordNgrams=2, minn=3, maxn=5),
+}
+
+
+def _highest(scores: NDArray[np.floating[Any]]) -> Labels:
+    answers = np.zeros(scores.shape, dtype=np.int8)
+    answers[np.arange(len(scores)), scores.argmax(axis=1)] = 1
+    return answers
