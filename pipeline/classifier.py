@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -197,9 +198,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         self._check_fitted()
         texts = _check_texts(texts)
         products, known = _project(self.features_, texts, self.coef_)
-        distances = (products + self.intercept_).astype(np.float64)
-        probabilities = _sigmoid(distances * self.calibration_[:, 0] + self.calibration_[:, 1])
-        probabilities[~known] = 0
+        probabilities = _sigmoid((products + self.intercept_) * self.calibration_[:, 0] + self.calibration_[:, 1])
+        probabilities *= known[:, None]
         return probabilities
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.int8]:
@@ -300,7 +300,7 @@ def _project(
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(x, -500, 500)))
+    result: NDArray[np.float64] = expit(x)
     return result
 
 

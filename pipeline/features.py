@@ -101,17 +101,23 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         self._check_fitted()
         products = np.zeros((len(texts), len(coef)), dtype=np.float32)
         known = np.zeros(len(texts), dtype=np.bool_)
+        by_feature, n_ngrams = coef.T, len(self.ngrams_.idf_)
         first = 0
         for words in self._split(texts):
             rows = slice(first, first := first + len(words.counts))
-            X = self.ngrams_.join([self.ngrams_.weigh(words)])
-            known[rows] = X.indptr[1:] > X.indptr[:-1]
-            products[rows] = X @ coef[:, : X.shape[1]].T
+            values, columns, bounds = self.ngrams_.weigh(words)
+            # Summed text by text, so that each gets the same bits alone and among others.
+            bounds = bounds[::2]
+            filled = (bounds[1:] > bounds[:-1]).nonzero()[0]
+            parts = by_feature.take(columns, axis=0)
+            parts *= values[:, None]
+            products[rows][filled] = np.add.reduceat(parts, bounds.take(filled), axis=0) if filled.size else 0
+            known[rows][filled] = True
             if self.keywords_ is not None:
                 rates = self._rate(words)
+                for theme in np.flatnonzero(rates.any(axis=0)).tolist():
+                    products[rows] += rates[:, theme, None] * by_feature[n_ngrams + theme]
                 known[rows] |= rates.any(axis=1)
-                # Row by row, for the sums of a product of matrices hang on how many rows there are.
-                products[rows] += (rates[:, :, None] * coef[:, X.shape[1] :].T).sum(axis=1)
         return products, known
 
     def prune(self, X: csr_matrix, strength: NDArray[np.floating[Any]], most: int) -> csr_matrix:

@@ -52,9 +52,12 @@ class KeywordIndex:
         >>> KeywordIndex([["شرطه"], ["وقف اطلاق"]]).count(Words.of(["قالت الشرطه ان وقف اطلاق"]))[0].tolist()
         [[1.0, 1.0]]
         """
+        everywhere, lead = np.zeros((2, len(words.counts), self._themes.shape[1]), dtype=np.float32)
         runs = words.runs(self._longest)
         numbers = self._table.find(np.concatenate([hashes for _, hashes in runs]))
         hits = (numbers >= 0).nonzero()[0]
+        if not hits.size:
+            return everywhere, lead
         first = np.concatenate([starts for starts, _ in runs]).take(hits)
         owners = words.owners.take(first)
         last, end = first - (words.counts.cumsum() - words.counts).take(owners), 0  # counted from the text's first word
@@ -62,8 +65,6 @@ class KeywordIndex:
             end += len(starts)
             last += hits >= end
         themes = self._themes.take(numbers.take(hits), axis=0)
-        everywhere = np.zeros((len(words.counts), themes.shape[1]), dtype=np.float32)
-        lead = everywhere.copy()
         np.add.at(everywhere, owners, themes)
         np.add.at(lead, owners, themes * (last < LEAD)[:, None])
         return everywhere, lead
