@@ -1,11 +1,9 @@
 """Four ways to learn a hyperplane: what lies on its positive side is about the theme."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 from sklearn.linear_model import LogisticRegression
@@ -18,7 +16,7 @@ Plane = tuple[NDArray[np.float64], float]  # coefficients (n_features,) and inte
 def fit_planes(
     learner: str, X: csr_matrix, labels: NDArray[np.int8], C: float, balanced: bool, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Learn one hyperplane a theme, each against all other articles; the themes on all processors.
+    """Learn one hyperplane a theme, each against all other articles.
 
     Parameters
     ----------
@@ -40,9 +38,8 @@ def fit_planes(
     intercept : ndarray of float32, shape (n_themes,)
     """
     weight = "balanced" if balanced else None
-    # Threads: the solvers let others run meanwhile, and the features need not be copied.
-    jobs = Parallel(n_jobs=min(os.cpu_count() or 1, labels.shape[1]), prefer="threads")
-    planes = jobs(delayed(LEARNERS[learner])(X, column, C, weight, seed) for column in labels.T)
+    # One after the other: liblinear draws from one generator for the whole process, which threads would share.
+    planes = [LEARNERS[learner](X, column, C, weight, seed) for column in labels.T]
     # Theme beside theme in memory, as the product with sparse features reads it; else it would copy all at each call.
     coef = np.stack([coef for coef, _ in planes], axis=1).astype(np.float32).T
     return coef, np.array([intercept for _, intercept in planes], dtype=np.float32)
