@@ -240,9 +240,12 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         self._n_features = self._n_runs + sum(map(len, letters))
         if self.char_ngrams is not None:
             self._spelled = _by_owner(len(words), *self._spell(words, np.arange(len(words)), *self.char_ngrams))
-        starts = np.arange(_CHUNK + 1) * self._n_features
-        # Where the words and the letters of each text begin among the features of a chunk.
-        self._edges = np.stack((starts, starts + self._n_runs), axis=1).ravel()[:-1]
+        self._edges = self._find_edges(_CHUNK)
+
+    def _find_edges(self, n_texts: int) -> Ints:
+        """Where the words and the letters of each text begin, and the last text ends, in the cells of `_tally`."""
+        starts = np.arange(n_texts + 1) * self._n_features
+        return np.stack((starts, starts + self._n_runs), axis=1).ravel()[:-1]
 
     def _count(self, words: Words) -> Sparse:
         numbers = self._words.find(words.hashes)
@@ -289,7 +292,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         counts = np.empty(len(starts), dtype=np.float32)
         np.subtract(starts[1:], starts[:-1], out=counts[:-1], casting="unsafe")
         counts[-1:] = len(sorted_cells) - starts[-1:]
-        edges = self._edges[: 2 * n_texts + 1]
+        edges = self._edges[: 2 * n_texts + 1] if n_texts <= _CHUNK else self._find_edges(n_texts)
         bounds = cells.searchsorted(edges)
         if n_texts > 1:
             cells -= edges[:-2:2].repeat(bounds[2::2] - bounds[:-2:2])

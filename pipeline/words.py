@@ -1,7 +1,7 @@
 """Words as numbers: texts as one array of code points, and a 64-bit hash for each word, run of words, run of letters.
 
-No Python string is made for a word. A hash stands for its string: two of a million different strings share one with a
-probability of one to thirty million, and what was learned is checked for it.
+No Python string is made for a word. A hash stands for its string: that any two of a million different strings share one
+has a probability of one to thirty million.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -16,6 +16,7 @@ from sklearn.preprocessing import normalize
 from pipeline.corpus import read_records
 from pipeline.normalize import ArabicNormalizer
 from pipeline.tfidf import NgramTfidf
+from pipeline.words import Words
 
 from .conftest import ROOT, make_toy_articles
 
@@ -113,6 +114,12 @@ def test_one_text_alone_gets_what_it_gets_among_others() -> None:
     ngrams = NgramTfidf().fit(TOYS)
     alone = [ngrams.transform([text]).toarray()[0] for text in TOYS]
     np.testing.assert_array_equal(np.stack(alone), ngrams.transform(TOYS).toarray())
+
+
+def test_a_batch_of_any_size_at_once() -> None:
+    ngrams, many = NgramTfidf().fit(TOYS), TOYS * 3
+    at_once = ngrams.join([ngrams.weigh(Words.of(many))])
+    assert (at_once != ngrams.transform(many)).nnz == 0
 
 
 def test_a_text_of_unknown_words_and_no_text_at_all() -> None:
