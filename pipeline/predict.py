@@ -36,7 +36,7 @@ def classify(model: ThemeClassifier, texts: Iterable[str | Article]) -> list[Pre
         From `pipeline.load_model`.
     texts : iterable of str or Article
         Raw, as found: nothing need be cleaned. The title, where there is one, on the first line. One text or a million;
-        features are made for about a thousand at a time.
+        features are made for a few at a time.
 
     Returns
     -------

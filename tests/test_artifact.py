@@ -9,13 +9,13 @@ import joblib
 import pytest
 
 from pipeline import artifact
-from pipeline.artifact import card_path, load_model, read_card, save_model
+from pipeline.artifact import FORMAT, card_path, load_model, read_card, save_model
 from pipeline.classifier import ThemeClassifier, build_model
 from pipeline.config import Config
 from pipeline.errors import ModelError
 from pipeline.themes import Taxonomy
 
-from .conftest import make_toy_articles
+from .conftest import ROOT, make_toy_articles
 
 
 def fit(config: Config, taxonomy: Taxonomy, n: int) -> ThemeClassifier:
@@ -177,8 +177,17 @@ def test_json_that_is_no_card_is_refused(saved: Path, card: str) -> None:
 
 
 def test_another_format_is_refused(saved: Path) -> None:
-    change_card(saved, format=2)
-    with pytest.raises(ModelError, match="format 2; this version reads format 1"):
+    change_card(saved, format=FORMAT + 1)
+    with pytest.raises(ModelError, match=f"format {FORMAT + 1}; this version reads format {FORMAT}"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize(
+    "old", sorted((ROOT / "tests/fixtures").glob("card-format-*.json")), ids=lambda path: path.stem
+)
+def test_a_card_of_an_old_format_is_refused_with_the_remedy(saved: Path, old: Path) -> None:
+    card_path(saved).write_text(old.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"this version reads format \d+. Train again: make train"):
         load_model(saved)
 
 
