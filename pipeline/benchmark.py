@@ -5,12 +5,12 @@ and answer in turns, so that whatever else the machine does hits all alike. Figu
 """
 
 import json
-import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -148,9 +148,7 @@ def read_sample(config: Config, taxonomy: Taxonomy, paths: Sequence[str], most: 
     if not rows:
         raise DataError(f"{', '.join(paths)}: no article with 'themes' or 'category'")
     if single:
-        counts: dict[str, int] = {}
-        for row in rows:
-            counts[row["category"]] = counts.get(row["category"], 0) + 1
+        counts = Counter(row["category"] for row in rows)
         taxonomy = Taxonomy(
             tuple(Theme(name, name, name, name, "") for name in sorted(counts) if counts[name] >= _LEAST)
         )
@@ -265,5 +263,5 @@ def _start_cold(file: Path, text: Path) -> float:
     """Seconds that a fresh Python takes to import what it needs, load a model and answer one text."""
     code = _COLD[file.suffix].format(file=str(file), text=str(text))
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=os.environ)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     return time.perf_counter() - start

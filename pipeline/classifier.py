@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from .config import Config
 from .features import build_features
 from .linear import LEARNERS, fit_planes
+from .normalize import check_texts
 from .split import fold_numbers
 from .themes import Taxonomy
 
@@ -109,7 +110,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         UserWarning
             If a theme's scores out of fold are no better than a guess: it is then never given.
         """
-        texts, labels = _check_texts(texts), _check_labels(labels)
+        texts, labels = check_texts(texts), _check_labels(labels)
         if len(texts) != len(labels):
             raise ValueError(f"{len(texts)} texts, but {len(labels)} rows of labels")
         if self.learner not in LEARNERS:
@@ -196,7 +197,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             If the model was not fitted.
         """
         self._check_fitted()
-        texts = _check_texts(texts)
+        texts = check_texts(texts)
         products, known = _project(self.features_, texts, self.coef_)
         probabilities = _sigmoid((products + self.intercept_) * self.calibration_[:, 0] + self.calibration_[:, 1])
         probabilities *= known[:, None]
@@ -302,12 +303,6 @@ def _project(
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
     result: NDArray[np.float64] = expit(x)
     return result
-
-
-def _check_texts(texts: Sequence[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise TypeError("expected a list of texts, got one string: write [text]")
-    return list(texts)
 
 
 def _check_labels(given: Any) -> NDArray[np.int8]:
