@@ -12,12 +12,14 @@ To bump the format: raise `FORMAT`, say here what changed, and keep a card of th
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import platform
 import warnings
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import joblib
@@ -30,6 +32,7 @@ from .errors import ModelError
 FORMAT = 2
 DEFAULT_MODEL = Path("models/security-themes.joblib")
 PACKAGES = ("scikit-learn", "numpy", "scipy", "joblib", "pyarabic")
+REGISTRY = "models:/"
 PROBES = (
     "أعلنت السلطات تفكيك خلية إرهابية موالية لتنظيم داعش وتوقيف ستة من أفرادها",
     "اعترض خفر السواحل قاربا يقل مهاجرين غير نظاميين كانوا يحاولون عبور البحر المتوسط",
@@ -108,6 +111,12 @@ def load_model(path: str | Path = DEFAULT_MODEL) -> ThemeClassifier:
     short or mixed up with another. It does not protect against somebody who can replace both file and card: load only
     models from a place that only people you trust can write to, or compare ``sha256`` with a value kept elsewhere.
 
+    Parameters
+    ----------
+    path : str or Path
+        Of the joblib file. Where MLflow is installed, also a model in its registry, such as
+        ``models:/security-themes@champion``.
+
     Returns
     -------
     ThemeClassifier
@@ -123,6 +132,11 @@ def load_model(path: str | Path = DEFAULT_MODEL) -> ThemeClassifier:
     Traceback (most recent call last):
     pipeline.errors.ModelError: no/such.joblib: no such model; train one with: make train
     """
+    if str(path).startswith(REGISTRY):
+        from .registry import fetch  # needs MLflow
+
+        with TemporaryDirectory() as folder:
+            return load_model(fetch(str(path), Path(folder)))
     path = Path(path)
     card = read_card(path)
     file = _file_of(path, card["sha256"])
@@ -190,6 +204,13 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def model_hash(model: ThemeClassifier) -> str:
+    """SHA-256, in hexadecimal, of the file that `save_model` would write."""
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    return hashlib.sha256(file.getbuffer()).hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .predict import Prediction
 
 _MODEL = Path("models/security-themes.joblib")
+_RUN = "an id or a name, or their beginning; or champion, previous, latest"
 _BATCH = 256  # articles read, classified and printed at a time
 
 
@@ -76,6 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     def option_model(added: argparse.ArgumentParser) -> None:
         added.add_argument("--model", type=Path, default=_MODEL, metavar="FILE", help="default: %(default)s")
 
+    def option_on(added: argparse.ArgumentParser) -> None:
+        added.add_argument(
+            "--articles",
+            nargs="+",
+            default=[],
+            metavar="PATH",
+            help="labeled articles to compare on; default: the runs' own",
+        )
+
     validate = command("validate", _validate, "check articles: all problems at once, each with its place and remedy")
     validate.add_argument(
         "paths", nargs="*", metavar="PATH", help=".jsonl .csv .parquet or folders; default: the config's"
@@ -84,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
 
     train = command("train", _train, "check, measure, train, save and log a model")
     option_config(train)
+    train.add_argument(
+        "--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE", help="settings to change: --set classifier.C=0.5"
+    )
     train.add_argument("--articles", nargs="+", metavar="PATH", help="default: the config's")
     train.add_argument("--output", type=Path, default=_MODEL.parent, metavar="DIR", help="default: %(default)s")
     train.add_argument("--no-tracking", action="store_true", help="do not log the run to MLflow")
@@ -96,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="fit the textbook baseline too, on the articles the model was trained on",
     )
+    evaluate.add_argument("--log", metavar="NAME", help="add the figures to the model's MLflow run, under this name")
     evaluate.add_argument("--format", choices=("table", "json"), default="table")
 
     classify = command("classify", _classify, "say what articles are about")
@@ -110,7 +124,20 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     log = command("log", _log, "log a saved model to MLflow, when training could not")
-    option_model(log)
+    log.add_argument("model", nargs="?", type=Path, default=_MODEL, metavar="FILE", help="default: %(default)s")
+
+    compare = command("compare", _compare, "compare runs with the first: what is better, what is worse, beyond chance")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help=_RUN)
+    option_on(compare)
+
+    promote = command("promote", _promote, "make a run's model the champion, if it may be")
+    promote.add_argument("name", nargs="?", metavar="RUN", help=_RUN)
+    promote.add_argument("--override", default="", metavar="WHY", help="promote it whatever speaks against it")
+    promote.add_argument("--rollback", action="store_true", help="make the previous champion the champion again")
+    option_on(promote)
+
+    ui = command("ui", _ui, "open MLflow's pages on 127.0.0.1, on a free port")
+    ui.add_argument("--port", type=int, default=0, help="default: a free one, from 5000 up")
 
     curve = command("curve", _curve, "draw the learning curve: what more articles would be worth")
     option_config(curve)
@@ -165,12 +192,12 @@ def _validate(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     import dataclasses
 
-    from .config import read_config
+    from .config import change, read_config
     from .progress import step
     from .report import format_comparison
     from .train import train
 
-    config = read_config(options.config)
+    config = change(read_config(options.config), options.set)
     if options.articles:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, articles=tuple(options.articles)))
     trained = train(config, options.output)
@@ -203,24 +230,23 @@ def _evaluate(options: argparse.Namespace) -> int:
     from .baselines import predict_by_keywords
     from .compare import KEYWORDS, MODEL, Answers, answer, ask_baselines, compare
     from .config import config_from_dict
-    from .corpus import corpus_hash, text_hashes
+    from .corpus import corpus_hash
     from .errors import DataError
+    from .measure import read_labeled
     from .progress import step
     from .report import format_comparison
-    from .train import label
-    from .validate import load_corpus, load_labeled
+    from .train import answer_sheet, label
+    from .validate import load_corpus
 
     model, card = load_model(options.model), read_card(options.model)
     config, taxonomy = config_from_dict(card.get("config"), str(options.model)), model.taxonomy
     with step("reading and checking the articles"):
-        measured = load_labeled(options.articles, taxonomy, config.validation)
-        labeled = label(measured, taxonomy)
-    texts = labeled.texts
-    trained_on = card.get("corpus", {}).get("texts", "").split()  # models of earlier versions do not tell
-    if known := len(set(text_hashes(measured.articles)) & set(trained_on)):
+        measured = read_labeled(card, options.articles)
+    texts = measured.labeled.texts
+    if measured.known:
         print(
-            f"warning: the model was trained on {known} of these {len(texts)} articles and repeats what it was told "
-            "of them; leave them out to learn how it does on others",
+            f"warning: the model was trained on {measured.known} of these {len(texts)} articles and repeats what it "
+            "was told of them; leave them out to learn how it does on others",
             file=sys.stderr,
         )
     with step(f"classifying {len(texts)} articles"):
@@ -237,11 +263,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         answers[KEYWORDS] = Answers(predict_by_keywords(taxonomy, texts), None)
     with step("intervals"):
-        comparison = compare(taxonomy, labeled, answers, config.evaluation, model.thresholds_)
+        comparison = compare(taxonomy, measured.labeled, answers, config.evaluation, model.thresholds_)
     if options.format == "json":
         print(json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2))
     else:
         print(format_comparison(comparison))
+    if options.log:
+        from .tracking import log_evaluation
+
+        sheet = answer_sheet(options.log, measured.articles, measured.labeled, answers[MODEL])
+        with step("logging to MLflow"):
+            log_evaluation(card, options.log, comparison, sheet)
     return 0
 
 
@@ -328,9 +360,45 @@ def _log(options: argparse.Namespace) -> int:
     from .tracking import log_run
 
     with step("logging the run to MLflow"):
-        run = log_run(options.model)
+        run = log_run(options.model.with_suffix(".joblib"))
     print(f"run {run}")
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from .errors import DataError
+    from .progress import step
+    from .registry import compare_runs
+    from .report import format_verdict
+
+    if len(options.runs) < 2:
+        raise DataError("name two runs or more: the first is what the others are compared with")
+    with step("comparing"):
+        found = compare_runs(options.runs, options.articles)
+    print("\n\n".join(format_verdict(*each) for each in found))
+    return 0
+
+
+def _promote(options: argparse.Namespace) -> int:
+    from .errors import DataError
+    from .progress import step
+    from .registry import promote, roll_back
+
+    if (options.name is None) != options.rollback:
+        raise DataError("name a run, or --rollback: python -m pipeline promote RUN")
+    if options.rollback:
+        print(roll_back())
+        return 0
+    with step("checking, and training once more to see whether the model reproduces"):
+        done = promote(options.name, options.articles, options.override)
+    print(done)
+    return 0
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from .tracking import serve_pages
+
+    return serve_pages(options.port)
 
 
 def _curve(options: argparse.Namespace) -> int:

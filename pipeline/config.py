@@ -3,6 +3,7 @@
 import dataclasses
 import tomllib
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -160,6 +161,31 @@ def read_config(path: Path | None = None) -> Config:
                     )
                 tables[section][key] = value
     return config_from_dict(tables, str(path or "config.toml"))
+
+
+def change(config: Config, changes: Sequence[str]) -> Config:
+    """Change some settings, each written as ``section.key=value``, the value as in TOML; a word need not be quoted.
+
+    Raises
+    ------
+    ConfigError
+        If one is not written so, or as `read_config` does.
+
+    >>> change(read_config(), ["classifier.C=0.5", "classifier.learner=logistic"]).classifier.learner
+    'logistic'
+    """
+    tables = config.to_dict()
+    for each in changes:
+        name, equals, written = each.partition("=")
+        section, _, key = name.strip().partition(".")
+        if not equals or key not in tables.get(section, {}):
+            known = ", ".join(f"{section}.{key}" for section, values in tables.items() for key in values)
+            raise ConfigError(f"--set {each}: write SECTION.KEY=VALUE. Known settings: {known}")
+        try:
+            tables[section][key] = tomllib.loads(f"value = {written}")["value"]
+        except tomllib.TOMLDecodeError:
+            tables[section][key] = written.strip()
+    return config_from_dict(tables, "--set")
 
 
 def config_from_dict(tables: Any, where: str = "config") -> Config:

@@ -99,6 +99,7 @@ OVERALL = (
     "f1_micro", "f1_macro", "f1_none", "security_or_none", "subset_accuracy", "hamming_loss", "calibration_error",
 )  # fmt: skip
 PER_THEME = ("precision", "recall", "f1", "average_precision")
+COMPARED = ("f1_micro", "f1_macro", "f1_none")
 
 
 def evaluate(
@@ -138,7 +139,7 @@ def evaluate(
     trials = _trials(labels, predictions, groups)
     low, high = {}, {}
     for metric in value:
-        limits = _interval(np.concatenate([some[metric] for some in drawn]))
+        limits = interval(np.concatenate([some[metric] for some in drawn]))
         low[metric], high[metric] = _widen(metric, value[metric][0], limits, trials.get(metric))
 
     def estimate(metric: str, *theme: int) -> Estimate:
@@ -172,19 +173,35 @@ def paired_difference(
     -------
     dict with "f1_micro", "f1_macro" and "f1_none"
     """
+    value, drawn = paired_draws(labels, ours, theirs, groups=groups, resamples=resamples, seed=seed)
+    return {metric: Estimate(float(value[metric]), *map(float, interval(drawn[metric]))) for metric in COMPARED}
+
+
+def paired_draws(
+    labels: NDArray[np.int8],
+    ours: NDArray[np.int8],
+    theirs: NDArray[np.int8],
+    *,
+    groups: NDArray[np.int32] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Measure by how much ours is ahead, on the articles and on resamples of them.
+
+    Returns
+    -------
+    value, drawn : dict of str to ndarray
+        Under the names of `COMPARED` and "f1", which has a column a theme: shapes () and (n_themes,), and the same
+        with the resamples before. NaN where a metric is not defined for one of the two.
+    """
 
     def difference(weights: Floats) -> dict[str, Floats]:
         one, other = _metrics(labels, ours, None, weights), _metrics(labels, theirs, None, weights)
-        return {metric: one[metric] - other[metric] for metric in ("f1_micro", "f1_macro", "f1_none")}
+        return {metric: one[metric] - other[metric] for metric in (*COMPARED, "f1")}
 
-    value = difference(np.ones((1, len(labels))))
-    drawn = [difference(weights) for weights in _resample(len(labels), groups, resamples, seed)]
-    return {
-        metric: Estimate(
-            float(value[metric][0]), *map(float, _interval(np.concatenate([some[metric] for some in drawn])))
-        )
-        for metric in value
-    }
+    value = {metric: row[0] for metric, row in difference(np.ones((1, len(labels)))).items()}
+    parts = [difference(weights) for weights in _resample(len(labels), groups, resamples, seed)]
+    return value, {metric: np.concatenate([part[metric] for part in parts]) for metric in value}
 
 
 def _metrics(
@@ -248,7 +265,7 @@ def _resample(n: int, groups: NDArray[np.int32] | None, resamples: int, seed: in
         yield counts[:, group_of].astype(np.float64)
 
 
-def _interval(drawn: Floats) -> Floats:
+def interval(drawn: Floats) -> Floats:
     """Give the 2.5th and 97.5th percentile down the rows, over the resamples in which the metric is defined."""
     undefined = np.isnan(drawn).all(axis=0)
     limits: Floats = np.nanpercentile(np.where(undefined, 0, drawn), [2.5, 97.5], axis=0)

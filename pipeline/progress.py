@@ -1,14 +1,18 @@
-"""What a long command is doing, on standard error."""
+"""What a long command is doing, on standard error, and what each step cost."""
 
+import resource
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+Costs = dict[str, dict[str, float]]  # step to seconds and peak memory
 
 
 @contextmanager
-def step(message: str) -> Iterator[None]:
-    """Announce a step and, when it is done, the seconds it took."""
+def step(message: str, costs: Costs | None = None, name: str = "") -> Iterator[None]:
+    """Announce a step and, when it is done, the seconds it took; note them under `name` in `costs`, where given."""
     print(f"{message} … ", end="", file=sys.stderr, flush=True)
     start = time.perf_counter()
     try:
@@ -16,4 +20,20 @@ def step(message: str) -> Iterator[None]:
     except BaseException:
         print(file=sys.stderr)
         raise
-    print(f"{time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
+    seconds = time.perf_counter() - start
+    print(f"{seconds:.1f} s", file=sys.stderr, flush=True)
+    if costs is not None:
+        costs[name] = {"seconds": round(seconds, 3), "peak_memory_mb": round(peak_memory(), 1)}
+
+
+def peak_memory() -> float:
+    """Give the most memory, in MB, that this process or any of its living children has held so far."""
+    peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6]
+    for children in Path("/proc/self/task").glob("*/children"):  # on Linux
+        for child in children.read_text().split():
+            try:
+                status = Path(f"/proc/{child}/status").read_text()
+            except OSError:
+                continue  # it has just ended
+            peaks += [int(line.split()[1]) * 1024 / 1e6 for line in status.splitlines() if line.startswith("VmHWM")]
+    return max(peaks)

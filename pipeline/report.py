@@ -9,17 +9,25 @@ from numpy.typing import NDArray
 
 from .artifact import write_text
 from .compare import MODEL, Comparison
-from .evaluate import OVERALL
-from .themes import Taxonomy
+from .evaluate import OVERALL, Estimate
+from .themes import NONE, Taxonomy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .curve import Point
+    from .registry import LoggedRun
+    from .verdict import Verdict
 
 _COLORS = {"model": "#1b6ca8", "textbook": "#e08e45", "keywords": "#8a8a8a"}
 _CURVES = {"f1_micro": "#1b6ca8", "f1_macro": "#e08e45", "f1_none": "#5a9a4a"}
 _STAMP = "model.sha256"
+_COSTS = {
+    "training, s": "seconds.all", "one article, median ms": "p50_ms.one_article",
+    "99th percentile, ms": "p99_ms.one_article",
+    "file, MB": "megabytes", "features": "features",
+}  # fmt: skip
+_SHOWN = 10  # articles of a comparison
 _NAMES = {
     "f1_micro": "F1 micro", "f1_macro": "F1 macro", "f1_none": "F1 none", "security_or_none": "security or none",
     "subset_accuracy": "exact set", "hamming_loss": "Hamming loss", "calibration_error": "calibration error",
@@ -92,6 +100,42 @@ def _signed(comparison: Comparison, name: str, metric: str) -> str:
         return ""
     ahead = comparison.differences[name][metric]
     return f"{ahead.value:+.2f} [{ahead.low:+.2f} to {ahead.high:+.2f}]"
+
+
+def format_verdict(reference: "LoggedRun", candidate: "LoggedRun", verdict: "Verdict") -> str:
+    """Lay out a comparison of two runs: the verdict, the differences, the cost, what changed."""
+    rows = [
+        [_NAMES[metric], f"{estimate.value:+.3f}", _span(estimate), ""] for metric, estimate in verdict.overall.items()
+    ]
+    rows += [[name, f"{each.f1.value:+.3f}", _span(each.f1), f"{each.p:.3f}"] for name, each in verdict.themes.items()]
+    table = format_table([f"{verdict.n} articles", "difference", "95 % interval", "p, corrected"], rows)
+    costs = format_table(
+        ["cost", "reference", "candidate"],
+        [
+            [name, *(f"{run.metrics[key]:,.4g}" if key in run.metrics else "–" for run in (reference, candidate))]
+            for name, key in _COSTS.items()
+        ],
+    )
+    better = sum(change.better > change.worse for change in verdict.changes)
+    worse = sum(change.better < change.worse for change in verdict.changes)
+    changes = [
+        [change.id, *(", ".join(names) or NONE for names in (change.themes, change.before, change.after))]
+        for change in verdict.changes[:_SHOWN]
+    ]
+    parts = [
+        f"{candidate.name} ({candidate.id[:8]})\nbeside {reference.name} ({reference.id[:8]}):\n"
+        f"{verdict.conclusion.upper()}: {verdict.because}",
+        table,
+        costs,
+        f"{len(verdict.changes)} articles are answered otherwise: {better} better, {worse} worse",
+    ]
+    if changes:
+        parts.append(format_table(["the worst first", "labels", "reference", "candidate"], changes))
+    return "\n\n".join(parts)
+
+
+def _span(estimate: Estimate) -> str:
+    return "" if np.isnan(estimate.low) else f"[{estimate.low:+.3f} to {estimate.high:+.3f}]"
 
 
 def stamp_report(folder: Path, sha256: str) -> None:

@@ -113,12 +113,23 @@ def read_taxonomy(path: Path) -> Taxonomy:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("theme", [])
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot read the themes: {error}") from error
+    return taxonomy_from_tables(tables, str(path))
+
+
+def taxonomy_from_tables(tables: Any, where: str = "themes") -> Taxonomy:
+    """Check plain lists and dicts, as read from TOML or from a card, and make a taxonomy of them.
+
+    Raises
+    ------
+    DataError
+        If a theme is incomplete, malformed or named twice.
+    """
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        raise DataError(f"{path}: no themes. Write one [[theme]] table for each.")
-    themes = tuple(_theme(table, f"{path}: theme {i}") for i, table in enumerate(tables, 1))
+        raise DataError(f"{where}: no themes. Write one [[theme]] table for each.")
+    themes = tuple(_theme(table, f"{where}: theme {i}") for i, table in enumerate(tables, 1))
     names = [theme.name for theme in themes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"{path}: theme {twice[0]!r} stands twice; keep one.")
+        raise DataError(f"{where}: theme {twice[0]!r} stands twice; keep one.")
     return Taxonomy(themes)
 
 

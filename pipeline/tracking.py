@@ -1,23 +1,87 @@
-"""Logging runs to MLflow. The only module that imports it."""
+"""Logging runs to MLflow, so that each tells its story: what changed, on what data, how good it is, at what cost."""
 
+import hashlib
+import json
 import logging
 import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from .answers import ANSWERS, AnswerSheet, read_answers, write_answers
 from .artifact import card_path, file_hash, finish_replacing, read_card
-from .errors import ModelError, TrackingError
-from .evaluate import OVERALL, PER_THEME
+from .compare import Comparison
+from .config import read_config
+from .errors import ModelError, PipelineError, TrackingError
+from .evaluate import OVERALL, PER_THEME, evaluate
+from .flavor import EXAMPLE, TEXT, signature
+from .modelcard import describe_model
 from .report import report_of
+from .themes import Taxonomy, taxonomy_from_tables
+from .train import COSTS
 
 DEFAULT_URI = "sqlite:///mlflow.db"
+MODEL, CARD = "model", "card"  # of the run: the logged model, the folder of its card
+WHOLE = "logged_whole"  # a tag: "no" until all of a run is there
+_FOLD_METRICS = ("f1_micro", "f1_macro", "f1_none")
+_NAME_LENGTH = 100
+_COLUMNS = ""
+
+
+def tracking_uri() -> str:
+    """Say where runs are logged: ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the working folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+def connect() -> Any:
+    """Import MLflow, quietly, and point it to the place of the runs."""
+    # A server that is down should be reported in seconds, not after MLflow's default of several minutes, and a
+    # training run should tell nobody that it took place.
+    for name, value in {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    }.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # takes seconds
+    import mlflow.pyfunc
+
+    for noisy in ("alembic", "mlflow"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(tracking_uri())
+    return mlflow
+
+
+@contextmanager
+def reaching(what_then: str = "") -> Iterator[None]:
+    """Turn whatever MLflow, its database or the network raise into one message.
+
+    Raises
+    ------
+    TrackingError
+    """
+    try:
+        yield
+    except PipelineError:
+        raise
+    except Exception as error:  # any of MLflow's, requests' or SQLAlchemy's
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TrackingError(f"MLflow at {tracking_uri()}: {reason[:300]}" + (what_then and f"\n{what_then}")) from error
 
 
 def log_run(model_path: Path) -> str:
-    """Log a saved model as one MLflow run: settings, metrics with their intervals, card, report and the model file.
+    """Log a saved model as one MLflow run: settings, data, metrics with intervals, report, and the model itself.
 
-    Everything is read from the card and the files beside it, so a run can be logged long after it was trained.
-    ``MLFLOW_TRACKING_URI`` says where; without it, ``mlflow.db`` in the working folder.
+    Everything is read from the card and the files beside it, so a run can be logged long after it was trained. What is
+    left of an earlier attempt that broke off is removed.
 
     Returns
     -------
@@ -35,62 +99,184 @@ def log_run(model_path: Path) -> str:
     finish_replacing(model_path)  # which a kill may have interrupted
     if not model_path.is_file() or file_hash(model_path) != card["sha256"]:
         raise ModelError(f"{model_path}: not the file its card was made for; train again: make train")
-    # A server that is down should be reported in seconds, not after MLflow's default of several minutes, and a
-    # training run should tell nobody that it took place.
-    for name, value in {
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }.items():
-        os.environ.setdefault(name, value)
-    import mlflow  # takes seconds
-
-    for noisy in ("alembic", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    uri = tracking_uri()
-    try:
-        mlflow.set_tracking_uri(uri)
+    later = f"The model is saved: {model_path}. Log it later with: python -m pipeline log {card_path(model_path)}"
+    with reaching(later):
+        mlflow = connect()
         mlflow.set_experiment(card["config"]["tracking"]["experiment"])
-        with mlflow.start_run(run_name=card["sha256"][:12]) as run:
-            mlflow.set_tags(
-                {"model_sha256": card["sha256"], "corpus_sha256": card["corpus"]["sha256"]}
-                | {f"version.{name}": number for name, number in card["versions"].items()}
-            )
+        for run in _runs_of(mlflow, card, whole="no"):
+            mlflow.delete_run(run.info.run_id)
+        with mlflow.start_run(run_name=run_name(card), description=describe_model(card), tags=_tags(card)) as run:
+            _log_data(mlflow, card)
             mlflow.log_params(_flatten(card["config"]))
             mlflow.log_metrics(_metrics(card))
-            for file in (model_path, card_path(model_path)):
-                mlflow.log_artifact(str(file), "model")
+            mlflow.log_artifact(str(card_path(model_path)), CARD)
+            _log_model(mlflow, model_path, card)
             if report := report_of(model_path, card["sha256"]):
-                mlflow.log_artifacts(str(report), "report")
+                _log_report(mlflow, report, taxonomy_from_tables(card["themes"]))
+            mlflow.set_tag(WHOLE, "yes")
             return str(run.info.run_id)
-    except Exception as error:  # any of MLflow's, requests' or SQLAlchemy's
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise TrackingError(
-            f"MLflow at {uri} did not take the run: {reason[:300]}\n"
-            f"The model is saved: {model_path}. Log it later with: python -m pipeline log --model {model_path}"
-        ) from error
 
 
-def tracking_uri() -> str:
-    """Say where runs are logged."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+def log_evaluation(card: dict[str, Any], name: str, comparison: Comparison, sheet: AnswerSheet) -> str:
+    """Add to the run of a model how it did on other articles: metrics and answers under the name of the set.
+
+    Returns
+    -------
+    str
+        The run's id.
+
+    Raises
+    ------
+    TrackingError
+        If the model's run is not there, or the server cannot be reached.
+    """
+    with reaching():
+        mlflow = connect()
+        mlflow.set_experiment(card["config"]["tracking"]["experiment"])
+        runs = _runs_of(mlflow, card, whole="yes")
+        if not runs:
+            raise TrackingError(f"MLflow at {tracking_uri()} has no run of this model; first: python -m pipeline log")
+        with mlflow.start_run(run_id=runs[0].info.run_id), tempfile.TemporaryDirectory() as folder:
+            mlflow.log_metrics(_measured(f"{name}.", comparison.to_dict()))
+            file = Path(folder) / f"{name}.jsonl"
+            write_answers(sheet, taxonomy_from_tables(card["themes"]), file)
+            mlflow.log_artifact(str(file), "answers")
+        return str(runs[0].info.run_id)
+
+
+def serve_pages(port: int = 0) -> int:
+    """Open MLflow's pages on 127.0.0.1 until interrupted; port 0 takes the first free one from 5000 up.
+
+    Returns
+    -------
+    int
+        Exit code of MLflow's server.
+    """
+    port = port or next(number for number in range(5000, 6000) if _is_free(number))
+    print(f"http://127.0.0.1:{port}{_COLUMNS}\nCtrl-C ends it.", flush=True)
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking_uri()]
+    with suppress(KeyboardInterrupt):
+        return subprocess.run([*command, "--host", "127.0.0.1", "--port", str(port)], check=False).returncode
+    return 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) != 0
+
+
+def run_name(card: dict[str, Any]) -> str:
+    """Name a run after what differs from the default settings, and the number of its articles."""
+    standing = read_config().to_dict()
+    changes = [
+        f"{section}.{key}={_short(value)}"
+        for section, values in card["config"].items()
+        for key, value in values.items()
+        if section not in ("data", "tracking", "validation") and _short(value) != _short(standing[section].get(key))
+    ]
+    changed = ", ".join(changes) or "default"
+    if len(changed) > _NAME_LENGTH:
+        changed = changed[: _NAME_LENGTH - 1] + "…"
+    return f"{changed} · {card['corpus']['articles']} articles"
+
+
+def _tags(card: dict[str, Any]) -> dict[str, str]:
+    source = card["source"]
+    tags = {
+        WHOLE: "no",
+        "model_sha256": card["sha256"],
+        "corpus_sha256": card["corpus"]["sha256"],
+        "config_sha256": _hash(card["config"]),
+        "themes_sha256": _hash(card["themes"]),
+        "git_dirty": {True: "yes", False: "no", None: "unknown"}[source["dirty"]],
+        "mlflow.source.name": "python -m pipeline train",
+    }
+    if source["commit"]:
+        tags["mlflow.source.git.commit"] = source["commit"]
+    return tags | {f"version.{name}": number for name, number in card["versions"].items()}
+
+
+def _log_data(mlflow: Any, card: dict[str, Any]) -> None:
+    """Say what each part of the articles was for; the articles themselves stay where they are."""
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.data.sources import LocalArtifactDatasetSource
+
+    source = LocalArtifactDatasetSource(", ".join(card["config"]["data"]["articles"]))
+    digest = card["corpus"]["sha256"][:32]
+    for context, part in {"training": "all", "validation": "cross_validation", "test": "test"}.items():
+        size = card["corpus"]["articles"] if part == "all" else card["metrics"][part]["n"]
+        mlflow.log_input(MetaDataset(source, name=f"{part} ({size} articles)", digest=digest), context=context)
+
+
+def _log_model(mlflow: Any, model_path: Path, card: dict[str, Any]) -> None:
+    """Log the very bytes of the model with its card, and the code that reads them."""
+    import pandas as pd
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "model"
+        data.mkdir()
+        for file in (model_path, card_path(model_path)):
+            (data / file.name).write_bytes(file.read_bytes())
+        mlflow.pyfunc.log_model(
+            name=MODEL,
+            loader_module="pipeline.flavor",
+            data_path=str(data),
+            code_paths=[str(Path(__file__).parent)],
+            signature=signature(),
+            input_example=pd.DataFrame({TEXT: [EXAMPLE]}),
+            pip_requirements=[
+                f"{name}=={number}" for name, number in card["versions"].items() if name != "python"
+            ] + [f"mlflow=={mlflow.__version__}"],
+        )  # fmt: skip
+
+
+def _log_report(mlflow: Any, report: Path, taxonomy: Taxonomy) -> None:
+    mlflow.log_artifacts(str(report), "report")
+    errors = [json.loads(line) for line in (report / "errors.jsonl").read_text(encoding="utf-8").splitlines()]
+    if errors:
+        table = {key: [_readable(error[key]) for error in errors] for key in errors[0]}
+        mlflow.log_table(table, "errors.json")
+    costs = json.loads((report / COSTS).read_text(encoding="utf-8"))
+    mlflow.log_metrics({f"{kind}.{stage}": value for stage, cost in costs.items() for kind, value in cost.items()})
+    mlflow.log_metric("seconds.all", sum(cost.get("seconds", 0) for cost in costs.values()))
+    sheet = read_answers(report / ANSWERS, taxonomy)
+    crossed = sheet[sheet.parts == "cross_validation"]
+    for fold in np.unique(crossed.folds).tolist():
+        part = crossed[crossed.folds == fold]
+        measured = evaluate(taxonomy.names, part.labels, part.predictions, groups=part.groups, resamples=100)
+        with mlflow.start_run(run_name=f"fold {fold + 1}", nested=True):
+            mlflow.log_metrics({metric: getattr(measured, metric).value for metric in _FOLD_METRICS} | {"n": len(part)})
+
+
+def _runs_of(mlflow: Any, card: dict[str, Any], whole: str) -> list[Any]:
+    """Find the runs of a model, the newest first."""
+    runs: list[Any] = mlflow.search_runs(
+        filter_string=f"tags.model_sha256 = '{card['sha256']}' and tags.{WHOLE} = '{whole}'", output_format="list"
+    )
+    return runs
 
 
 def _metrics(card: dict[str, Any]) -> dict[str, float]:
     """Pick what runs are compared by; all the rest is in the card.
 
-    Overall metrics with their intervals (``test.f1_micro.low``), each theme's metrics with the interval
-    of F1 (``test.terrorism.f1``), and the overall metrics of the baselines (``test.keywords.f1_micro``).
+    Those of the cross-validation stand under their own names (``f1_micro``, ``f1_micro.low``, ``f1.terrorism``), those
+    of the held-out test after ``test.``, those of the baselines after their name (``test.keywords.f1_micro``).
     """
-    flat: dict[str, float | None] = {}
-    for part, measured in card["metrics"].items():
-        for metric in OVERALL:
-            flat[f"{part}.{metric}"] = measured[metric]
-            flat |= _limits(f"{part}.{metric}", measured[f"{metric}_interval"])
-            flat |= {f"{part}.{name}.{metric}": scores[metric] for name, scores in measured["baselines"].items()}
-        for theme, scores in measured["themes"].items():
-            flat |= {f"{part}.{theme}.{metric}": scores[metric] for metric in ("support", *PER_THEME)}
-            flat |= _limits(f"{part}.{theme}.f1", scores["f1_interval"])
+    parts = card["metrics"]
+    flat = _measured("", parts["cross_validation"]) | _measured("test.", parts["test"])
+    return flat | {"features": card["features"], "megabytes": card["bytes"] / 1e6}
+
+
+def _measured(prefix: str, measured: dict[str, Any]) -> dict[str, float]:
+    flat: dict[str, float | None] = {f"{prefix}n": measured["n"]}
+    for metric in OVERALL:
+        flat[f"{prefix}{metric}"] = measured[metric]
+        flat |= _limits(f"{prefix}{metric}", measured[f"{metric}_interval"])
+        flat |= {f"{prefix}{name}.{metric}": scores[metric] for name, scores in measured["baselines"].items()}
+    for theme, scores in measured["themes"].items():
+        flat[f"{prefix}support.{theme}"] = scores["support"]
+        flat |= {f"{prefix}{metric}.{theme}": scores[metric] for metric in PER_THEME}
+        flat |= _limits(f"{prefix}f1.{theme}", scores["f1_interval"])
     return {name: value for name, value in flat.items() if value is not None}
 
 
@@ -100,3 +286,18 @@ def _limits(name: str, interval: list[float] | None) -> dict[str, float | None]:
 
 def _flatten(config: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {f"{section}.{key}": str(value) for section, values in config.items() for key, value in values.items()}
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def _short(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _readable(value: Any) -> str:
+    """Write a cell of the error table: lists with commas, scores from the highest down."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {score:.2f}" for name, score in sorted(value.items(), key=lambda item: -item[1]))
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

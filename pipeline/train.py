@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,19 +12,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .answers import ANSWERS, AnswerSheet, write_answers
 from .article import Article
 from .artifact import DEFAULT_MODEL, save_model, write_text
-from .classifier import build_model
+from .classifier import ThemeClassifier, build_model
 from .compare import MODEL, Answers, Comparison, LabeledTexts, answer, ask_baselines, compare, cross_validate
 from .config import Config, SplitConfig
 from .corpus import corpus_hash, text_hashes
 from .duplicates import clusters
 from .errors import DataError
-from .progress import step
+from .progress import Costs, step
 from .report import draw_calibration, draw_themes, stamp_report
-from .split import held_out
+from .source import find_source
+from .split import fold_numbers, held_out
 from .themes import Taxonomy, read_taxonomy
 from .validate import Corpus, load_corpus
+
+COSTS = "costs.json"  # in the report
+_TIMED = 200  # articles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,20 +62,23 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
     DataError
         If a file cannot be read, or the corpus cannot be split.
     """
-    taxonomy = read_taxonomy(Path(config.data.themes))
-    with step("reading and checking the articles"):
+    taxonomy, costs = read_taxonomy(Path(config.data.themes)), Costs()
+    with step("reading and checking the articles", costs, "reading"):
         corpus = load_corpus(config.data.articles, taxonomy, config.validation)
     labeled, is_test = label(corpus, taxonomy), hold_out(corpus, config.split)
     rest, test = labeled[~is_test], labeled[is_test]
     with trainable():
-        with step(f"cross-validation: {len(rest.texts)} articles in {config.split.folds} folds"):
+        with step(
+            f"cross-validation: {len(rest.texts)} articles in {config.split.folds} folds", costs, "cross_validation"
+        ):
             crossed = cross_validate(config, taxonomy, rest)
-        with step(f"held-out test: {len(test.texts)} articles"):
-            model = build_model(config, taxonomy).fit(rest.texts, rest.labels, rest.groups)
+        with step(f"held-out test: {len(test.texts)} articles", costs, "test"):
+            model = fit(config, taxonomy, rest)
             tested = {MODEL: answer(model, test.texts), **ask_baselines(taxonomy, rest, test.texts)}
-        with step(f"final model: {len(labeled.texts)} articles"):
-            final = build_model(config, taxonomy).fit(labeled.texts, labeled.labels, labeled.groups)
-    with step("intervals"):
+        with step(f"final model: {len(labeled.texts)} articles", costs, "final_model"):
+            final = fit(config, taxonomy, labeled)
+    costs["one_article"] = time_articles(final, labeled.texts[:_TIMED])
+    with step("intervals", costs, "intervals"):
         on_test = compare(taxonomy, test, tested, config.evaluation, model.thresholds_)
         on_rest = compare(taxonomy, rest, crossed, config.evaluation)
     path = output / DEFAULT_MODEL.name
@@ -81,6 +90,8 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
             "corpus": describe(corpus, taxonomy),
             "metrics": {"test": on_test.to_dict(), "cross_validation": on_rest.to_dict()},
             "limits": limits(on_rest, corpus),
+            "features": final.coef_.shape[1],
+            "source": find_source(),
             "config": config.to_dict(),
         }
         saved = save_model(final, card, path)
@@ -95,8 +106,18 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
         write_text(output / "report" / "errors.jsonl", lines)
         draw_themes(on_rest, taxonomy, output / "report" / "themes.png")
         draw_calibration(rest.labels, crossed[MODEL].probabilities, output / "report" / "calibration.png")
+        folds = fold_numbers(rest.labels, rest.groups, config.split.folds, config.split.seed)
+        sheet = answer_sheet("cross_validation", articles, rest, crossed[MODEL], folds)
+        sheet += answer_sheet("test", held, test, tested[MODEL])
+        write_answers(sheet, taxonomy, output / "report" / ANSWERS)
+        write_text(output / "report" / COSTS, json.dumps(costs, indent=2) + "\n")
         stamp_report(output / "report", saved["sha256"])
     return Trained(path, saved, on_test, on_rest)
+
+
+def fit(config: Config, taxonomy: Taxonomy, labeled: LabeledTexts) -> ThemeClassifier:
+    """Fit a model after a configuration."""
+    return build_model(config, taxonomy).fit(labeled.texts, labeled.labels, labeled.groups)
 
 
 @contextmanager
@@ -121,6 +142,31 @@ def label(corpus: Corpus, taxonomy: Taxonomy) -> LabeledTexts:
         taxonomy.label_matrix(article.themes for article in corpus.articles),
         clusters(len(corpus.articles), list(corpus.pairs)),
     )
+
+
+def answer_sheet(
+    part: str,
+    articles: Sequence[Article],
+    labeled: LabeledTexts,
+    answers: Answers,
+    folds: NDArray[np.int32] | None = None,
+) -> AnswerSheet:
+    """Lay down what the model answered to articles that it was not fitted on."""
+    assert answers.probabilities is not None
+    return AnswerSheet.of(
+        part, articles, labeled.labels, answers.predictions, answers.probabilities, labeled.groups, folds
+    )
+
+
+def time_articles(model: ThemeClassifier, texts: Sequence[str]) -> dict[str, float]:
+    """Time the model on one article after the other: median and 99th percentile, in milliseconds."""
+    taken = []
+    for text in texts:
+        start = time.perf_counter()
+        model.predict([text])
+        taken.append(1000 * (time.perf_counter() - start))
+    p50, p99 = np.percentile(taken, [50, 99])
+    return {"p50_ms": round(float(p50), 3), "p99_ms": round(float(p99), 3)}
 
 
 def describe(corpus: Corpus, taxonomy: Taxonomy) -> dict[str, Any]:
