@@ -95,7 +95,11 @@ def _theme(text: str, explained: Explanation, arabic: dict[str, str]) -> str:
         (["نقطة البداية، قبل أي كلمة"], explained.bias),
         (["كلمات ترجّح الموضوع"], sum(weight for weight in weights if weight > 0)),
         (["كلمات تُضعفه"], sum(weight for weight in weights if weight < 0)),
-        *(([f"كلمة لا موضع لها في النص: {word}"], weight) for word, weight in explained.unplaced),
+        *(
+            ([f"كلمة لا موضع لها في النص: {word}"], weight)
+            for word, weight in explained.unplaced
+            if abs(weight) >= 0.005
+        ),
         (["لوغاريتم الأرجحية"], explained.log_odds),
     ]
     terms = [([_name(term, arabic), _KINDS[term.kind]], term.weight) for term in explained.terms[:_TERMS]]
