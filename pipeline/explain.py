@@ -152,7 +152,7 @@ def explain(model: ThemeClassifier, text: str | Article) -> list[Explanation]:
 
 def format_explanations(article: Article, explanations: list[Explanation], taxonomy: Taxonomy) -> str:
     """Lay out an article's explanations: for each theme the strongest words, the others summed up, the bias."""
-    lines = [f"{article.id}  {' '.join(article.full_text.partition(chr(10))[0].split())[:80]}"]
+    lines = [f"{article.id}  {headline(article)}"]
     if not explanations:
         lines.append("    no known word, so no evidence for any theme")
     arabic = {theme.name: theme.ar for theme in taxonomy.themes}
@@ -161,7 +161,12 @@ def format_explanations(article: Article, explanations: list[Explanation], taxon
         said = f"score {explained.score:.2f}, threshold {explained.threshold:.2f}: {answer}"
         lines += ["", f"    {explained.theme}  {said}  {arabic[explained.theme]}"]
         lines += [f"        {line}" for line in _table(explained).splitlines()]
-    return "\n".join(lines)
+    return "\n".join([*lines, ""])
+
+
+def headline(article: Article) -> str:
+    """Give the title, or the start of the text, in 80 characters at most."""
+    return " ".join(article.full_text.partition("\n")[0].split())[:80]
 
 
 def _table(explained: Explanation) -> str:
@@ -182,7 +187,8 @@ def _table(explained: Explanation) -> str:
         ("", explained.bias, "(bias)"),
         ("", explained.log_odds, "(log-odds)"),
     ]
-    return format_table(["times", "weight", "word"], [(times, f"{weight:+.2f}", word) for times, weight, word in rows])
+    cells = [(times, f"{round(weight, 2) + 0:+.2f}", word) for times, weight, word in rows]  # no -0.00
+    return format_table(["times", "weight", "word"], cells)
 
 
 def strip(word: str) -> str:

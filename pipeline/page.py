@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from .article import Article
-from .explain import Explanation, Term
+from .explain import Explanation, Term, headline
 from .themes import Taxonomy
 
 _TERMS = 12  # features shown under the words
@@ -81,10 +81,10 @@ def format_page(explained: Iterable[tuple[Article, Sequence[Explanation]]], taxo
 def _article(article: Article, explanations: Sequence[Explanation], arabic: dict[str, str]) -> str:
     text = article.full_text
     sections = [_theme(text, explained, arabic) for explained in explanations] or [
-        f'<p>لا كلمة معروفة في هذا النص، فلا دليل على أي موضوع.</p>\n<p class="text" dir="auto">{_safe(text)}</p>\n'
+        f'<p>لا كلمة معروفة في هذا النص، فلا دليل على أي موضوع.</p>\n<p class="text">{_safe(text)}</p>\n'
     ]
     return f"""<article>
-<h2><bdi>{_safe(text.partition(chr(10))[0].strip())}</bdi> <small><bdi>{_safe(article.id)}</bdi></small></h2>
+<h2>{_safe(headline(article))} <small><bdi>{_safe(article.id)}</bdi></small></h2>
 {"".join(sections)}</article>"""
 
 
@@ -106,7 +106,7 @@ def _theme(text: str, explained: Explanation, arabic: dict[str, str]) -> str:
     return f"""<section>
 <h3>{_safe(arabic[explained.theme])} <code dir="ltr">{_safe(explained.theme)}</code></h3>
 <p>الدرجة {explained.score:.2f}، العتبة {explained.threshold:.2f}: <strong>{answer}</strong></p>
-<p class="text" dir="auto">{_highlight(text, explained.words)}</p>
+<p class="text">{_highlight(text, explained.words)}</p>
 {_table(sums)}
 <details><summary>أقوى السمات</summary>
 {_table(terms)}

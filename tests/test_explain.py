@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from pipeline import Article, classify, cli
+from pipeline.artifact import save_model
 from pipeline.classifier import ThemeClassifier, build_model
 from pipeline.config import Config
 from pipeline.explain import Explanation, Term, explain, format_explanations
 from pipeline.themes import Taxonomy
-from pipeline.train import train
 
 from .conftest import FILLER, TOY_WORDS, make_toy_articles, write_jsonl
 
@@ -47,11 +47,6 @@ def build(config: Config, toy_taxonomy: Taxonomy) -> Callable[..., ThemeClassifi
 @pytest.fixture(scope="module")
 def model(build: Callable[..., ThemeClassifier]) -> ThemeClassifier:
     return build()
-
-
-@pytest.fixture
-def path(toy_config: Config, tmp_path: Path) -> Path:
-    return train(toy_config, tmp_path / "models").path
 
 
 def words_of(explained: Explanation) -> Any:
@@ -216,7 +211,9 @@ def test_words_are_named_once_with_their_number(toy_taxonomy: Taxonomy) -> None:
     ]
 
 
-def test_the_command(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+def test_the_command(model: ThemeClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    path = tmp_path / "model.joblib"
+    save_model(model, {}, path)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("ميناء سفينة بحر قارب".encode())))
     assert cli.main(["explain", "--model", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
