@@ -119,9 +119,9 @@ def explain(model: ThemeClassifier, text: str | Article) -> list[Explanation]:
         return []
     order = np.argsort(-scores, kind="stable")
     shown = order[(scores >= thresholds / 2)[order] | (order == order[0])]
-    slope, offset = model.calibration_[shown, :, None].transpose(1, 0, 2)
-    bias = slope[:, 0] * model.intercept_[shown] + offset[:, 0]
-    weights = slope * model.coef_[np.ix_(shown, row.indices)] * row.data
+    slope, offset = model.calibration_[shown].T
+    bias = slope * model.intercept_[shown] + offset
+    weights = slope[:, None] * model.coef_[np.ix_(shown, row.indices)] * row.data
 
     names = features.get_feature_names_out()[row.indices].tolist()
     words = features.normalizer.words(repeat_head([raw], features.head_weight))
@@ -243,7 +243,7 @@ def _place(features: TextFeatures, words: Words, raw: str) -> Ints:
         return owners
     # A rule of the normalizer looked beyond a piece: a tag, a script, a mark that composes.
     places = np.full(len(words), -1)
-    matcher = SequenceMatcher(None, words.hashes.tolist(), alone.hashes.tolist(), autojunk=False)
+    matcher = SequenceMatcher(None, words.hashes.tolist(), alone.hashes.tolist())
     for ours, theirs, size in matcher.get_matching_blocks():
         places[ours : ours + size] = owners[theirs : theirs + size]
     return places

@@ -162,6 +162,13 @@ def test_words_keep_the_spelling_of_the_article(model: ThemeClassifier, text: st
     assert not explained.unplaced
 
 
+def test_a_repeated_head_has_its_place_once(build: Callable[..., ThemeClassifier]) -> None:
+    (explained, *_) = explain(build(head_weight=3), "ميناء غيرمعروف\nقال بيان")
+    assert [word for word, _ in explained.words] == ["ميناء", "غيرمعروف", "قال", "بيان"]
+    assert max(explained.words, key=lambda word: word[1])[0] == "ميناء"
+    assert not explained.unplaced
+
+
 def test_words_that_cannot_be_placed_are_kept_as_terms(model: ThemeClassifier) -> None:
     # The combining hamza has the whole text composed; the French word alone would not be.
     (explained, *_) = explain(model, "ميناء ه\u0654 cafe\u0301")
@@ -209,6 +216,17 @@ def test_words_are_named_once_with_their_number(toy_taxonomy: Taxonomy) -> None:
         "                +0.00                   (bias)",
         "                +1.25               (log-odds)",
     ]
+
+
+def test_the_strongest_words_are_shown_and_the_others_summed_up(toy_taxonomy: Taxonomy) -> None:
+    weights = [*(0.3 + i / 10 for i in range(11)), *(-0.3 - i / 10 for i in range(7))]
+    words = tuple((f"كلمة{i}", weight) for i, weight in enumerate(weights))
+    explained = Explanation("sea", 0.9, 0.5, -1.0, tuple(Term("words", *word) for word in words), words, ())
+    lines = format_explanations(Article("7", "", ""), [explained], toy_taxonomy).splitlines()[4:]
+    assert [float(line.split()[1]) for line in lines[:13]] == [
+        1.3, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.6, -0.9, -0.8, -0.7, -0.6, -0.5
+    ]  # fmt: skip
+    assert lines[13].split()[:2] == ["5", "+0.50"]
 
 
 def test_the_command(model: ThemeClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
