@@ -163,6 +163,17 @@ def _parser() -> argparse.ArgumentParser:
     ablate = command("ablate", _ablate, "measure what each choice is worth: learners, features, normalizer rules")
     option_config(ablate)
     ablate.add_argument("--articles", nargs="+", metavar="PATH", help="labeled articles to measure on as well")
+
+    explain = command("explain", _explain, "say which words spoke for and against the themes of articles")
+    option_model(explain)
+    explain.add_argument("--html", type=Path, metavar="PAGE", help="write a page with the words highlighted instead")
+    explain.add_argument(
+        "paths",
+        nargs="*",
+        default=["-"],
+        metavar="PATH",
+        help=".txt .jsonl .csv .parquet, folders, or - for standard input (the default)",
+    )
     return parser
 
 
@@ -453,3 +464,36 @@ def _benchmark(options: argparse.Namespace) -> int:
     taxonomy = read_taxonomy(Path(config.data.themes))
     print(benchmark(config, taxonomy, options.articles or config.data.articles, options.most, options.output))
     return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from .artifact import load_model, write_text
+    from .corpus import STDIN, find_files, read_records, read_stdin
+    from .explain import explain, format_explanations
+    from .page import format_page
+
+    model = load_model(options.model)
+    streams: list[tuple[str, Iterator[Any]]] = []
+    for path in dict.fromkeys(options.paths):
+        if path == STDIN:
+            streams.append(("stdin", read_stdin()))
+        else:
+            streams += [(str(file), read_records(file)) for file in find_files([path])]
+    sound, explained = True, []
+    for name, records in streams:
+        empty = True
+        for record in _until_broken(records):
+            empty = False
+            found = list(_texts([record]))
+            sound &= bool(found)
+            for article in found:
+                if options.html:
+                    explained.append((article, explain(model, article)))
+                else:
+                    print(format_explanations(article, explain(model, article), model.taxonomy))
+        if empty:
+            print(f"{name}: warning: no articles", file=sys.stderr)
+    if options.html:
+        write_text(options.html, format_page(explained, model.taxonomy))
+        print(f"page {options.html}")
+    return 0 if sound else 2

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .hashtable import HashTable
+from .hashtable import HashTable, Ints
 from .words import Words, distinct
 
 LEAD = 30  # words: a title and the first sentence
@@ -53,21 +53,29 @@ class KeywordIndex:
         [[1.0, 1.0]]
         """
         everywhere, lead = np.zeros((2, len(words.counts), self._themes.shape[1]), dtype=np.float32)
-        runs = words.runs(self._longest)
-        numbers = self._table.find(np.concatenate([hashes for _, hashes in runs]))
-        hits = (numbers >= 0).nonzero()[0]
-        if not hits.size:
-            return everywhere, lead
-        first = np.concatenate([starts for starts, _ in runs]).take(hits)
+        first, last, themes = self.find(words)
         owners = words.owners.take(first)
-        last, end = first - (words.counts.cumsum() - words.counts).take(owners), 0  # counted from the text's first word
-        for starts, _ in runs[:-1]:
-            end += len(starts)
-            last += hits >= end
-        themes = self._themes.take(numbers.take(hits), axis=0)
+        last -= (words.counts.cumsum() - words.counts).take(owners)  # counted from the text's first word
         np.add.at(everywhere, owners, themes)
         np.add.at(lead, owners, themes * (last < LEAD)[:, None])
         return everywhere, lead
+
+    def find(self, words: Words) -> tuple[Ints, Ints, NDArray[np.float32]]:
+        """Find the keywords: the first word of each, its last word, and 1 for the themes it is a keyword of.
+
+        >>> first, last, themes = KeywordIndex([["شرطه"], ["وقف اطلاق"]]).find(Words.of(["قالت الشرطه ان وقف اطلاق"]))
+        >>> first.tolist(), last.tolist(), themes.tolist()
+        ([1, 3], [1, 4], [[1.0, 0.0], [0.0, 1.0]])
+        """
+        runs = words.runs(self._longest)
+        numbers = self._table.find(np.concatenate([hashes for _, hashes in runs]))
+        hits = (numbers >= 0).nonzero()[0]
+        first = np.concatenate([starts for starts, _ in runs]).take(hits)
+        last, end = first.copy(), 0
+        for starts, _ in runs[:-1]:
+            end += len(starts)
+            last += hits >= end
+        return first, last, self._themes.take(numbers.take(hits), axis=0)
 
 
 class KeywordRates(TransformerMixin, BaseEstimator):
@@ -105,6 +113,10 @@ class KeywordRates(TransformerMixin, BaseEstimator):
         everywhere, lead = self._index.count(words)
         everywhere *= (100 / np.maximum(_SHORTEST, words.counts)).astype(np.float32)[:, None]
         return np.concatenate((np.log1p(everywhere) / np.float32(2), np.log1p(lead)), axis=1)
+
+    def find(self, words: Words) -> tuple[Ints, Ints, NDArray[np.float32]]:
+        """Find the keywords that are counted, see `KeywordIndex.find`."""
+        return self._index.find(words)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the columns: ``rate0`` … and ``lead0`` …, by the theme's number."""

@@ -1,0 +1,249 @@
+"""Why a theme was given or not: what each feature, and each word of an article, weighed.
+
+The model is linear, so the explanation is exact: a theme's log-odds are a bias and the sum of its features' weights,
+slope * value * coefficient. A person wants words rather than runs of letters: each weight is dealt out evenly to the
+words of the article that the feature was found in. The sum stays the same.
+"""
+
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+import numpy as np
+
+from .article import Article
+from .classifier import ThemeClassifier
+from .features import TextFeatures, repeat_head
+from .hashtable import Ints
+from .keywords import LEAD
+from .report import format_table
+from .themes import Taxonomy
+from .words import Words
+
+_FOR, _AGAINST = 8, 5  # words shown
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What one feature weighed in an article.
+
+    Attributes
+    ----------
+    kind : {"words", "chars", "rate", "lead"}
+        Word or run of words, run of letters inside a word, keywords of a theme in the article, and in its first words.
+    text : str
+        Normalized words; letters, with a tatweel where the word goes on: ``"ـرهابـ"``; or the theme's name.
+    weight : float
+        Log-odds; above 0 speaks for the theme.
+    """
+
+    kind: str
+    text: str
+    weight: float
+
+    def __str__(self) -> str:
+        """Say in plain words what it is.
+
+        >>> str(Term("lead", "terrorism", 0.5)), str(Term("words", "خليه ارهابيه", 0.5))
+        ('keywords of terrorism in the lead', 'خليه ارهابيه')
+        """
+        return {
+            "rate": f"keywords of {self.text}",
+            "lead": f"keywords of {self.text} in the lead",
+        }.get(self.kind, self.text)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one article got one theme, or did not. ``bias`` plus all weights are the log-odds whose sigmoid is ``score``.
+
+    Attributes
+    ----------
+    theme : str
+    score : float
+        Probability, as `classify` gives it.
+    threshold : float
+        Lowest score that counts as yes.
+    bias : float
+        Log-odds of an article that nothing is known of.
+    terms : tuple of Term
+        By features, the strongest first.
+    words : tuple of (str, float)
+        The same weights by words: the article cut at white space, in its order and spelling.
+    unplaced : tuple of (str, float)
+        Normalized words that the model read but that were not found again in the article's spelling, with what they
+        weighed; mostly none.
+    """
+
+    theme: str
+    score: float
+    threshold: float
+    bias: float
+    terms: tuple[Term, ...]
+    words: tuple[tuple[str, float], ...]
+    unplaced: tuple[tuple[str, float], ...]
+
+    @property
+    def given(self) -> bool:
+        """Whether the article got the theme."""
+        return self.score >= self.threshold
+
+    @property
+    def log_odds(self) -> float:
+        """Log-odds of the score."""
+        return self.bias + sum(term.weight for term in self.terms)
+
+
+def explain(model: ThemeClassifier, text: str | Article) -> list[Explanation]:
+    """Say what spoke for and against the themes that a text was given or nearly given.
+
+    Parameters
+    ----------
+    model : ThemeClassifier
+        From `pipeline.load_model`.
+    text : str or Article
+        Raw, as found, the title on the first line.
+
+    Returns
+    -------
+    list of Explanation, highest score first
+        Of the theme of the highest score, and of those that reach half their threshold. Empty for a text of which no
+        feature is known: there is no evidence for any theme.
+    """
+    raw = text.full_text if isinstance(text, Article) else text
+    features: TextFeatures = model.features_
+    scores, thresholds = model.predict_proba([raw])[0], model.thresholds_
+    row = features.transform([raw])
+    if not row.nnz:
+        return []
+    order = np.argsort(-scores, kind="stable")
+    shown = order[(scores >= thresholds / 2)[order] | (order == order[0])]
+    slope, offset = model.calibration_[shown].T
+    bias = slope * model.intercept_[shown] + offset
+    weights = slope[:, None] * model.coef_[np.ix_(shown, row.indices)] * row.data
+
+    names = features.get_feature_names_out()[row.indices].tolist()
+    words = features.normalizer.words(repeat_head([raw], features.head_weight))
+    sources = _sources(features, words)
+    sizes = np.array([len(sources[name]) for name in names])
+    by_word = np.zeros((len(words), len(shown)))
+    np.add.at(by_word, np.concatenate([sources[name] for name in names]), (weights / sizes).T.repeat(sizes, axis=0))
+
+    spelled, pieces = words.write(np.arange(len(words))), raw.split()
+    places = _place(features, words, raw)
+    by_piece = np.zeros((len(pieces) + 1, len(shown)))  # the last row for words without a place
+    np.add.at(by_piece, places, by_word)
+    lost = np.flatnonzero(places < 0).tolist()
+    by_strength = np.argsort(-np.abs(weights), axis=1, kind="stable").tolist()
+    return [
+        Explanation(
+            str(model.classes_[theme]),
+            float(scores[theme]),
+            float(thresholds[theme]),
+            float(bias[i]),
+            tuple(_term(names[j], float(weights[i, j]), model.taxonomy) for j in by_strength[i]),
+            tuple(zip(pieces, by_piece[:-1, i].tolist(), strict=True)),
+            tuple((spelled[j], float(by_word[j, i])) for j in lost),
+        )
+        for i, theme in enumerate(shown.tolist())
+    ]
+
+
+def format_explanations(article: Article, explanations: list[Explanation], taxonomy: Taxonomy) -> str:
+    """Lay out an article's explanations: for each theme the strongest words, the others summed up, the bias."""
+    lines = [f"{article.id}  {headline(article)}"]
+    if not explanations:
+        lines.append("    no known word, so no evidence for any theme")
+    arabic = {theme.name: theme.ar for theme in taxonomy.themes}
+    for explained in explanations:
+        answer = "yes" if explained.given else "no"
+        said = f"score {explained.score:.2f}, threshold {explained.threshold:.2f}: {answer}"
+        lines += ["", f"    {explained.theme}  {said}  {arabic[explained.theme]}"]
+        lines += [f"        {line}" for line in _table(explained).splitlines()]
+    return "\n".join([*lines, ""])
+
+
+def headline(article: Article) -> str:
+    """Give the title, or the start of the text, in 80 characters at most."""
+    return " ".join(article.full_text.partition("\n")[0].split())[:80]
+
+
+def _table(explained: Explanation) -> str:
+    """Lay out the strongest words of one explanation, each once, and all else in so many lines that it adds up."""
+    by_word: dict[str, list[float]] = defaultdict(list)
+    for word, weight in (*explained.words, *explained.unplaced):
+        if weight:
+            by_word[strip(word) or word].append(weight)
+    weights = {word: sum(some) for word, some in by_word.items()}
+    ranked = sorted(weights, key=lambda word: -weights[word])
+    shown = [word for word in ranked[:_FOR] if round(weights[word], 2) > 0]
+    shown += [word for word in ranked[: -_AGAINST - 1 : -1] if round(weights[word], 2) < 0]
+    rows = [(str(len(by_word[word])), weights[word], word) for word in shown]
+    n_others = sum(len(some) for word, some in by_word.items() if word not in shown)
+    rest = round(explained.log_odds, 2) - round(explained.bias, 2) - sum(round(weights[word], 2) for word in shown)
+    rows += [
+        (str(n_others), rest, "(other words, rounding)"),
+        ("", explained.bias, "(bias)"),
+        ("", explained.log_odds, "(log-odds)"),
+    ]
+    cells = [(times, f"{round(weight, 2) + 0:+.2f}", word) for times, weight, word in rows]  # no -0.00
+    return format_table(["times", "weight", "word"], cells)
+
+
+def strip(word: str) -> str:
+    """Take the punctuation from both ends of a word.
+
+    >>> strip("«الأمن»:"), strip("شُرطةً،")
+    ('الأمن', 'شُرطةً')
+    """
+    return word.strip("".join(sign for sign in word if unicodedata.category(sign)[0] not in "LMN"))
+
+
+def _term(name: str, weight: float, taxonomy: Taxonomy) -> Term:
+    """Name a feature in words."""
+    kind, separator, text = name.partition("__")
+    if not separator:
+        return Term(name[:4], taxonomy.names[int(name[4:])], weight)
+    if kind == "chars":
+        text = f"{'' if text[0] == ' ' else 'ـ'}{text.strip(' ')}{'' if text[-1] == ' ' else 'ـ'}"
+    return Term(kind, text, weight)
+
+
+def _sources(features: TextFeatures, words: Words) -> dict[str, Ints]:
+    """Give the words that each feature of one text is found in, by the feature's name; several times if it is."""
+    ngrams, joined = features.ngrams_, words.codes.tobytes().decode("utf-32-le", "surrogatepass")
+    sources: dict[str, list[int]] = defaultdict(list)
+    shortest, longest = ngrams.word_ngrams
+    for length, (starts, _) in enumerate(words.runs(longest)[shortest - 1 :], start=shortest):
+        for start in starts.tolist():
+            run = joined[words.spaces[start] + 1 : words.spaces[start + length]]
+            sources[f"words__{run}"] += range(start, start + length)
+    if ngrams.char_ngrams is not None:
+        owners, _, begins, sizes = words.cut(np.arange(len(words)), *ngrams.char_ngrams)
+        ends = begins + np.arange(1, len(sizes) + 1).repeat(sizes)
+        for owner, begin, end in zip(owners.tolist(), begins.tolist(), ends.tolist(), strict=True):
+            sources[f"chars__{joined[begin:end]}"].append(owner)
+    if features.keywords_ is not None:
+        for first, last, themes in zip(*features.keywords_.find(words), strict=True):
+            for theme in np.flatnonzero(themes).tolist():
+                sources[f"rate{theme}"] += range(first, last + 1)
+                if last < LEAD:
+                    sources[f"lead{theme}"] += range(first, last + 1)
+    return {name: np.array(places) for name, places in sources.items()}
+
+
+def _place(features: TextFeatures, words: Words, raw: str) -> Ints:
+    """Find for each word that the model read its place among the pieces of the raw text between white space, or -1."""
+    pieces, n_head = raw.split(), len(raw.partition("\n")[0].split())
+    seen = [*range(n_head)] * (features.head_weight - 1) + [*range(len(pieces))]
+    alone = features.normalizer.words([pieces[i] for i in seen])  # each piece by itself
+    owners = np.array(seen, dtype=np.int64).take(alone.owners)
+    if np.array_equal(alone.hashes, words.hashes):
+        return owners
+    # A rule of the normalizer looked beyond a piece: a tag, a script, a mark that composes.
+    places = np.full(len(words), -1)
+    matcher = SequenceMatcher(None, words.hashes.tolist(), alone.hashes.tolist())
+    for ours, theirs, size in matcher.get_matching_blocks():
+        places[ours : ours + size] = owners[theirs : theirs + size]
+    return places
