@@ -469,8 +469,9 @@ def _benchmark(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     from .artifact import load_model, write_text
     from .corpus import STDIN, find_files, read_records, read_stdin
-    from .explain import explain, format_explanations
+    from .explain import explain
     from .page import format_page
+    from .report import format_explanations
 
     model = load_model(options.model)
     streams: list[tuple[str, Iterator[Any]]] = []

@@ -13,6 +13,7 @@ from .baselines import build_textbook, predict_by_keywords
 from .classifier import ThemeClassifier, build_model
 from .config import Config, EvaluationConfig
 from .evaluate import Estimate, Evaluation, evaluate, paired_difference
+from .explain import explain_mistakes
 from .split import fold_numbers
 from .themes import Taxonomy
 
@@ -21,10 +22,19 @@ MODEL, KEYWORDS, TEXTBOOK = "model", "keywords", "textbook"
 
 @dataclass(frozen=True)
 class Answers:
-    """What one contender said: 0/1 and, where it has them, probabilities; both of shape (n_texts, n_themes)."""
+    """What one contender said.
+
+    Attributes
+    ----------
+    predictions : ndarray of 0 and 1, shape (n_texts, n_themes)
+    probabilities : ndarray of float64, shape (n_texts, n_themes), or None
+    reasons : list of dict, of length n_texts, or None
+        For mistakes, see `pipeline.explain.explain_mistakes`; where the labels were at hand.
+    """
 
     predictions: NDArray[np.int8]
     probabilities: NDArray[np.float64] | None
+    reasons: list[dict[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,10 +96,12 @@ def compare(
     return Comparison(evaluations, differences)
 
 
-def answer(model: ThemeClassifier, texts: Sequence[str]) -> Answers:
-    """Ask a fitted model."""
+def answer(model: ThemeClassifier, texts: Sequence[str], labels: NDArray[np.int8] | None = None) -> Answers:
+    """Ask a fitted model; and, where the labels are given, why it was wrong."""
     probabilities = model.predict_proba(texts)
-    return Answers(model.apply_thresholds(probabilities, model.thresholds_), probabilities)
+    predictions = model.apply_thresholds(probabilities, model.thresholds_)
+    reasons = None if labels is None else explain_mistakes(model, texts, labels, predictions)
+    return Answers(predictions, probabilities, reasons)
 
 
 def ask_baselines(taxonomy: Taxonomy, train: LabeledTexts, texts: Sequence[str]) -> dict[str, Answers]:
@@ -117,12 +129,17 @@ def cross_validate(config: Config, taxonomy: Taxonomy, labeled: LabeledTexts) ->
 def _answer_fold(
     config: Config, taxonomy: Taxonomy, labeled: LabeledTexts, outside: NDArray[np.bool_]
 ) -> dict[str, Answers]:
-    train, texts = labeled[~outside], labeled[outside].texts
+    train, asked = labeled[~outside], labeled[outside]
     model = build_model(config, taxonomy).fit(train.texts, train.labels, train.groups)
-    return {MODEL: answer(model, texts), **ask_baselines(taxonomy, train, texts)}
+    return {MODEL: answer(model, asked.texts, asked.labels), **ask_baselines(taxonomy, train, asked.texts)}
 
 
 def _join(parts: list[Answers], order: NDArray[np.intp]) -> Answers:
     predictions = np.concatenate([part.predictions for part in parts])[order]
     probabilities = [part.probabilities for part in parts if part.probabilities is not None]
-    return Answers(predictions, np.concatenate(probabilities)[order] if probabilities else None)
+    reasons = [reason for part in parts for reason in part.reasons or []]
+    return Answers(
+        predictions,
+        np.concatenate(probabilities)[order] if probabilities else None,
+        [reasons[i] for i in order] if reasons else None,
+    )

@@ -7,21 +7,22 @@ words of the article that the feature was found in. The sum stays the same.
 
 import unicodedata
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .article import Article
 from .classifier import ThemeClassifier
 from .features import TextFeatures, repeat_head
 from .hashtable import Ints
 from .keywords import LEAD
-from .report import format_table
 from .themes import Taxonomy
 from .words import Words
 
-_FOR, _AGAINST = 8, 5  # words shown
+_DECISIVE = 6  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,13 @@ class Explanation:
         return self.bias + sum(term.weight for term in self.terms)
 
 
-def explain(model: ThemeClassifier, text: str | Article) -> list[Explanation]:
+def explain(
+    model: ThemeClassifier,
+    text: str | Article,
+    *,
+    themes: Collection[str] | None = None,
+    names: NDArray[np.object_] | None = None,
+) -> list[Explanation]:
     """Say what spoke for and against the themes that a text was given or nearly given.
 
     Parameters
@@ -104,12 +111,16 @@ def explain(model: ThemeClassifier, text: str | Article) -> list[Explanation]:
         From `pipeline.load_model`.
     text : str or Article
         Raw, as found, the title on the first line.
+    themes : collection of str, default=None
+        Those to explain. Without it the theme of the highest score, and those that reach half their threshold.
+    names : ndarray of str, default=None
+        ``model.features_.get_feature_names_out()``, which takes longer than all the rest: to be asked for once where
+        many texts are explained.
 
     Returns
     -------
     list of Explanation, highest score first
-        Of the theme of the highest score, and of those that reach half their threshold. Empty for a text of which no
-        feature is known: there is no evidence for any theme.
+        Empty for a text of which no feature is known: there is no evidence for any theme.
     """
     raw = text.full_text if isinstance(text, Article) else text
     features: TextFeatures = model.features_
@@ -118,17 +129,20 @@ def explain(model: ThemeClassifier, text: str | Article) -> list[Explanation]:
     if not row.nnz:
         return []
     order = np.argsort(-scores, kind="stable")
-    shown = order[(scores >= thresholds / 2)[order] | (order == order[0])]
+    if themes is None:
+        shown = order[(scores >= thresholds / 2)[order] | (order == order[0])]
+    else:
+        shown = order[np.isin(model.classes_[order], list(themes))]
     slope, offset = model.calibration_[shown].T
     bias = slope * model.intercept_[shown] + offset
     weights = slope[:, None] * model.coef_[np.ix_(shown, row.indices)] * row.data
 
-    names = features.get_feature_names_out()[row.indices].tolist()
+    known = (features.get_feature_names_out() if names is None else names)[row.indices].tolist()
     words = features.normalizer.words(repeat_head([raw], features.head_weight))
     sources = _sources(features, words)
-    sizes = np.array([len(sources[name]) for name in names])
+    sizes = np.array([len(sources[name]) for name in known])
     by_word = np.zeros((len(words), len(shown)))
-    np.add.at(by_word, np.concatenate([sources[name] for name in names]), (weights / sizes).T.repeat(sizes, axis=0))
+    np.add.at(by_word, np.concatenate([sources[name] for name in known]), (weights / sizes).T.repeat(sizes, axis=0))
 
     spelled, pieces = words.write(np.arange(len(words))), raw.split()
     places = _place(features, words, raw)
@@ -142,7 +156,7 @@ def explain(model: ThemeClassifier, text: str | Article) -> list[Explanation]:
             float(scores[theme]),
             float(thresholds[theme]),
             float(bias[i]),
-            tuple(_term(names[j], float(weights[i, j]), model.taxonomy) for j in by_strength[i]),
+            tuple(_term(known[j], float(weights[i, j]), model.taxonomy) for j in by_strength[i]),
             tuple(zip(pieces, by_piece[:-1, i].tolist(), strict=True)),
             tuple((spelled[j], float(by_word[j, i])) for j in lost),
         )
@@ -150,45 +164,42 @@ def explain(model: ThemeClassifier, text: str | Article) -> list[Explanation]:
     ]
 
 
-def format_explanations(article: Article, explanations: list[Explanation], taxonomy: Taxonomy) -> str:
-    """Lay out an article's explanations: for each theme the strongest words, the others summed up, the bias."""
-    lines = [f"{article.id}  {headline(article)}"]
-    if not explanations:
-        lines.append("    no known word, so no evidence for any theme")
-    arabic = {theme.name: theme.ar for theme in taxonomy.themes}
-    for explained in explanations:
-        answer = "yes" if explained.given else "no"
-        said = f"score {explained.score:.2f}, threshold {explained.threshold:.2f}: {answer}"
-        lines += ["", f"    {explained.theme}  {said}  {arabic[explained.theme]}"]
-        lines += [f"        {line}" for line in _table(explained).splitlines()]
-    return "\n".join([*lines, ""])
-
-
 def headline(article: Article) -> str:
     """Give the title, or the start of the text, in 80 characters at most."""
     return " ".join(article.full_text.partition("\n")[0].split())[:80]
 
 
-def _table(explained: Explanation) -> str:
-    """Lay out the strongest words of one explanation, each once, and all else in so many lines that it adds up."""
+def explain_mistakes(
+    model: ThemeClassifier, texts: Sequence[str], labels: NDArray[np.int8], predictions: NDArray[np.int8]
+) -> list[dict[str, str]]:
+    """Name the words that decided, for each theme that a text was wrongly given or not given.
+
+    Returns
+    -------
+    list of dict, as long as `texts`
+        Theme to ``"word +1.20, word -0.40"``, the strongest first; empty where the model was right.
+    """
+    names = model.features_.get_feature_names_out()
+    wrong = [model.classes_[row].tolist() for row in labels != predictions]
+    return [
+        {each.theme: _decisive(each) for each in explain(model, text, themes=themes, names=names)} if themes else {}
+        for text, themes in zip(texts, wrong, strict=True)
+    ]
+
+
+def weigh_words(explained: Explanation) -> dict[str, list[float]]:
+    """Gather the weights of each word of an article, however often it stands there; words of no weight are left out."""
     by_word: dict[str, list[float]] = defaultdict(list)
     for word, weight in (*explained.words, *explained.unplaced):
         if weight:
             by_word[strip(word) or word].append(weight)
-    weights = {word: sum(some) for word, some in by_word.items()}
-    ranked = sorted(weights, key=lambda word: -weights[word])
-    shown = [word for word in ranked[:_FOR] if round(weights[word], 2) > 0]
-    shown += [word for word in ranked[: -_AGAINST - 1 : -1] if round(weights[word], 2) < 0]
-    rows = [(str(len(by_word[word])), weights[word], word) for word in shown]
-    n_others = sum(len(some) for word, some in by_word.items() if word not in shown)
-    rest = round(explained.log_odds, 2) - round(explained.bias, 2) - sum(round(weights[word], 2) for word in shown)
-    rows += [
-        (str(n_others), rest, "(other words, rounding)"),
-        ("", explained.bias, "(bias)"),
-        ("", explained.log_odds, "(log-odds)"),
-    ]
-    cells = [(times, f"{round(weight, 2) + 0:+.2f}", word) for times, weight, word in rows]  # no -0.00
-    return format_table(["times", "weight", "word"], cells)
+    return by_word
+
+
+def _decisive(explained: Explanation) -> str:
+    weights = {word: sum(some) for word, some in weigh_words(explained).items()}
+    ranked = sorted(weights, key=lambda word: -abs(weights[word]))
+    return ", ".join(f"{word} {weights[word]:+.2f}" for word in ranked[:_DECISIVE])
 
 
 def strip(word: str) -> str:

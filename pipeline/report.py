@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .article import Article
 from .artifact import write_text
 from .compare import MODEL, Comparison
 from .evaluate import OVERALL, Estimate
+from .explain import Explanation, headline, weigh_words
 from .themes import NONE, Taxonomy
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ _COSTS = {
     "file, MB": "megabytes", "features": "features",
 }  # fmt: skip
 _SHOWN = 10  # articles of a comparison
+_FOR, _AGAINST = 8, 5  # words of an explanation
 _NAMES = {
     "f1_micro": "F1 micro", "f1_macro": "F1 macro", "f1_none": "F1 none", "security_or_none": "security or none",
     "subset_accuracy": "exact set", "hamming_loss": "Hamming loss", "calibration_error": "calibration error",
@@ -136,6 +139,39 @@ def format_verdict(reference: "LoggedRun", candidate: "LoggedRun", verdict: "Ver
 
 def _span(estimate: Estimate) -> str:
     return "" if np.isnan(estimate.low) else f"[{estimate.low:+.3f} to {estimate.high:+.3f}]"
+
+
+def format_explanations(article: Article, explanations: list[Explanation], taxonomy: Taxonomy) -> str:
+    """Lay out an article's explanations: for each theme the strongest words, the others summed up, the bias."""
+    lines = [f"{article.id}  {headline(article)}"]
+    if not explanations:
+        lines.append("    no known word, so no evidence for any theme")
+    arabic = {theme.name: theme.ar for theme in taxonomy.themes}
+    for explained in explanations:
+        answer = "yes" if explained.given else "no"
+        said = f"score {explained.score:.2f}, threshold {explained.threshold:.2f}: {answer}"
+        lines += ["", f"    {explained.theme}  {said}  {arabic[explained.theme]}"]
+        lines += [f"        {line}" for line in _explanation(explained).splitlines()]
+    return "\n".join([*lines, ""])
+
+
+def _explanation(explained: Explanation) -> str:
+    """Lay out the strongest words of one explanation, each once, and all else in so many lines that it adds up."""
+    by_word = weigh_words(explained)
+    weights = {word: sum(some) for word, some in by_word.items()}
+    ranked = sorted(weights, key=lambda word: -weights[word])
+    shown = [word for word in ranked[:_FOR] if round(weights[word], 2) > 0]
+    shown += [word for word in ranked[: -_AGAINST - 1 : -1] if round(weights[word], 2) < 0]
+    rows = [(str(len(by_word[word])), weights[word], word) for word in shown]
+    n_others = sum(len(some) for word, some in by_word.items() if word not in shown)
+    rest = round(explained.log_odds, 2) - round(explained.bias, 2) - sum(round(weights[word], 2) for word in shown)
+    rows += [
+        (str(n_others), rest, "(other words, rounding)"),
+        ("", explained.bias, "(bias)"),
+        ("", explained.log_odds, "(log-odds)"),
+    ]
+    cells = [(times, f"{round(weight, 2) + 0:+.2f}", word) for times, weight, word in rows]  # no -0.00
+    return format_table(["times", "weight", "word"], cells)
 
 
 def stamp_report(folder: Path, sha256: str) -> None:

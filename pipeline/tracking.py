@@ -117,18 +117,13 @@ def log_run(model_path: Path) -> str:
             return str(run.info.run_id)
 
 
-def log_evaluation(card: dict[str, Any], name: str, comparison: Comparison, sheet: AnswerSheet) -> str:
-    """Add to the run of a model how it did on other articles: metrics and answers under the name of the set.
-
-    Returns
-    -------
-    str
-        The run's id.
+def log_evaluation(card: dict[str, Any], name: str, comparison: Comparison, sheet: AnswerSheet) -> None:
+    """Add to the runs of a model how it did on other articles: metrics and answers under the name of the set.
 
     Raises
     ------
     TrackingError
-        If the model's run is not there, or the server cannot be reached.
+        If there is no run of the model, or the server cannot be reached.
     """
     with reaching():
         mlflow = connect()
@@ -136,12 +131,12 @@ def log_evaluation(card: dict[str, Any], name: str, comparison: Comparison, shee
         runs = _runs_of(mlflow, card, whole="yes")
         if not runs:
             raise TrackingError(f"MLflow at {tracking_uri()} has no run of this model; first: python -m pipeline log")
-        with mlflow.start_run(run_id=runs[0].info.run_id), tempfile.TemporaryDirectory() as folder:
-            mlflow.log_metrics(_measured(f"{name}.", comparison.to_dict()))
+        with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"{name}.jsonl"
             write_answers(sheet, taxonomy_from_tables(card["themes"]), file)
-            mlflow.log_artifact(str(file), "answers")
-        return str(runs[0].info.run_id)
+            for run in runs:
+                mlflow.log_metrics(_measured(f"{name}.", comparison.to_dict()), run_id=run.info.run_id)
+                mlflow.log_artifact(str(file), "answers", run_id=run.info.run_id)
 
 
 def serve_pages(port: int = 0) -> int:
@@ -297,7 +292,9 @@ def _short(value: Any) -> str:
 
 
 def _readable(value: Any) -> str:
-    """Write a cell of the error table: lists with commas, scores from the highest down."""
-    if isinstance(value, dict):
+    """Write a cell of the error table: lists with commas, scores from the highest down, words theme by theme."""
+    if isinstance(value, dict) and all(isinstance(item, float) for item in value.values()):
         return ", ".join(f"{name} {score:.2f}" for name, score in sorted(value.items(), key=lambda item: -item[1]))
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {words}" for name, words in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -74,7 +74,7 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
             crossed = cross_validate(config, taxonomy, rest)
         with step(f"held-out test: {len(test.texts)} articles", costs, "test"):
             model = fit(config, taxonomy, rest)
-            tested = {MODEL: answer(model, test.texts), **ask_baselines(taxonomy, rest, test.texts)}
+            tested = {MODEL: answer(model, test.texts, test.labels), **ask_baselines(taxonomy, rest, test.texts)}
         with step(f"final model: {len(labeled.texts)} articles", costs, "final_model"):
             final = fit(config, taxonomy, labeled)
     costs["one_article"] = time_articles(final, labeled.texts[:_TIMED])
@@ -198,8 +198,11 @@ def limits(comparison: Comparison, corpus: Corpus) -> list[str]:
 def misjudged(taxonomy: Taxonomy, part: str, articles: Sequence[Article], answers: Answers) -> list[dict[str, Any]]:
     """List the articles that got other themes than their labels say, the surest mistake first."""
     assert answers.probabilities is not None
+    assert answers.reasons is not None
     rows = []
-    for article, row, scores in zip(articles, answers.predictions, answers.probabilities, strict=True):
+    for article, row, scores, reasons in zip(
+        articles, answers.predictions, answers.probabilities, answers.reasons, strict=True
+    ):
         said = taxonomy.names_of(row)
         if said != article.themes:
             rows.append(
@@ -207,9 +210,12 @@ def misjudged(taxonomy: Taxonomy, part: str, articles: Sequence[Article], answer
                     "part": part,
                     "id": article.id,
                     "title": article.title or article.text[:80],
+                    "themes": list(article.themes),
                     "missed": [name for name in article.themes if name not in said],
                     "wrongly": [name for name in said if name not in article.themes],
+                    "words": reasons,
                     "scores": dict(zip(taxonomy.names, scores.round(3).tolist(), strict=True)),
+                    "text": article.text,
                 }
             )
     return sorted(rows, key=_sureness, reverse=True)

@@ -16,7 +16,8 @@ from pipeline import Article, classify, cli
 from pipeline.artifact import save_model
 from pipeline.classifier import ThemeClassifier, build_model
 from pipeline.config import Config
-from pipeline.explain import Explanation, Term, explain, format_explanations
+from pipeline.explain import Explanation, Term, explain
+from pipeline.report import format_explanations
 from pipeline.themes import Taxonomy
 
 from .conftest import FILLER, TOY_WORDS, make_toy_articles, write_jsonl

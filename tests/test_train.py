@@ -109,7 +109,8 @@ def test_cross_validation_asks_about_no_article_it_was_fitted_on(
     monkeypatch.setattr(TextFeatures, "project", spy_project)
     monkeypatch.setattr("os.cpu_count", lambda: 1)  # in this process, where it can be watched
     answers = cross_validate(toy_config, taxonomy, labeled)
-    assert len(asked) == 2 * (2 + 1)  # two outer folds, each with two inner ones and its own answers
+    assert len(learned) == 2 * (2 + 1)  # two outer folds, each with two inner ones and its own model
+    assert len({id(inside) for inside, _ in asked}) == len(learned)  # each was asked something
     for inside, outside in asked:
         assert not inside & outside
     assert (answers[MODEL].predictions == labeled.labels).mean() > 0.9
