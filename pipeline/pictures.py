@@ -30,10 +30,10 @@ _BLUE, _ORANGE, _WINE, _GRAY = "#1b6ca8", "#e08e45", "#882255", "#8a8a8a"
 _CONTENDERS = {MODEL: _BLUE, TEXTBOOK: _ORANGE, KEYWORDS: _GRAY}
 _CURVES = {"f1_micro": _BLUE, "f1_macro": _ORANGE, "f1_none": _WINE}
 _NONE = "لا شيء"
-_LENGTHS = (1, 50, 100, 200, 400, 800)  # words, from which a bin of the breakdown starts
 _FIELDS = {"country": "country", "outlet_style": "outlet", "genre": "genre"}  # of an article, and what they are called
-_MOST = 8  # values of a field that are told apart
-_FOR, _AGAINST = 12, 6  # words shown a theme
+_CELL: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}  # measuring each would take long
+_MOST, _OTHER = 8, "other"  # values of a field that are told apart, and what the rest is called
+_LEAST = 7.0  # inches, so that captions and legends of few panels are not cut off
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class Judged:
         return self.answers.probabilities
 
 
-def draw_pictures(
-    taxonomy: Taxonomy, judged: Judged, thresholds: Floats, model: ThemeClassifier, folder: Path
-) -> None:
+def draw_pictures(taxonomy: Taxonomy, judged: Judged, thresholds: Floats, model: ThemeClassifier, folder: Path) -> None:
     """Draw all that can be seen of one model's answers; `draw_themes` draws it beside its baselines.
 
     Parameters
@@ -86,9 +84,7 @@ def draw_themes(comparison: Comparison, taxonomy: Taxonomy, path: Path) -> None:
     positions = np.arange(len(taxonomy))[::-1]
     for offset, (name, evaluation) in zip((0.2, 0, -0.2), comparison.evaluations.items(), strict=False):
         f1 = [evaluation.themes[theme].f1 for theme in taxonomy.names]
-        value = np.array([estimate.value for estimate in f1])
-        spread = np.abs(np.array([[estimate.low, estimate.high] for estimate in f1]).T - value)
-        axes.errorbar(value, positions + offset, xerr=spread, fmt="o", color=_CONTENDERS[name], label=name, capsize=2)
+        _draw_estimates(axes, f1, positions + offset, _CONTENDERS[name], name)
     support = comparison.evaluations[MODEL].themes
     axes.set_yticks(positions, [_counted(theme.ar, support[theme.name].support) for theme in taxonomy.themes])
     axes.set_xlim(0, 1)
@@ -119,8 +115,11 @@ def draw_curve(curve: dict[str, list["Point"]], path: Path) -> None:
 
 def draw_benchmark(figures: dict[str, dict[str, float]], path: Path) -> None:
     """Draw each contender's F1 against its articles a second, the size of its mark after the size of its file."""
+    from matplotlib import color_sequences
+
     figure = _figure(9, 6)
     axes = figure.subplots()
+    axes.set_prop_cycle(color=color_sequences["petroff10"])  # made for eyes that do not see all colors
     for name, row in figures.items():
         place, mark = (row["batch_per_second"], row["f1_macro"]), "o" if name.startswith("ours") else "s"
         axes.plot(*place, mark, markersize=5 + 1.5 * row["file_mb"] ** 0.5, alpha=0.7, label=name)
@@ -135,29 +134,32 @@ def draw_benchmark(figures: dict[str, dict[str, float]], path: Path) -> None:
 
 def draw_calibration(taxonomy: Taxonomy, judged: Judged, path: Path) -> None:
     """Draw how often a theme was right, against the probability it was given: on the diagonal, scores are honest."""
-    figure, panels = _panels(len(taxonomy))
-    for axes, theme, labels, given in zip(panels, taxonomy.themes, judged.labels.T, judged.probabilities.T, strict=True):
-        mean, right, low, high, _ = reliability(labels, given)
+    figure, panels = _theme_panels(taxonomy, judged.labels)
+    mean_of_all, share_of_all, *_ = reliability(judged.labels.ravel(), judged.probabilities.ravel())
+    for axes, labels, given in zip(panels, judged.labels.T, judged.probabilities.T, strict=True):
+        mean, share, low, high = reliability(labels, given)
         axes.plot([0, 1], [0, 1], color=_GRAY, linestyle="--", linewidth=1)
-        axes.errorbar(mean, right, yerr=(right - low, high - right), fmt="o-", color=_BLUE, capsize=2, markersize=4)
-        axes.set_title(_counted(theme.ar, labels.sum()))
+        axes.plot(mean_of_all, share_of_all, color=_ORANGE, label="all themes together")
+        spread = (share - low, high - share)
+        axes.errorbar(mean, share, yerr=spread, fmt="o", color=_BLUE, capsize=2, label="this theme, 95 % interval")
     figure.supxlabel("probability given, in ten bins")
-    figure.supylabel("share that has the theme, with 95 % interval")
+    figure.supylabel("share of articles that have the theme")
+    _legend(figure, panels)
     _save(figure, path)
 
 
-def reliability(labels: NDArray[np.int8], probabilities: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+def reliability(labels: NDArray[np.int8], probabilities: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Compare probabilities with what came true, in ten bins of equal width.
 
     Returns
     -------
-    mean, share, low, high, n : ndarray, one number a bin that is not empty
-        The mean probability, the share of positives with its 95 % interval (Jeffreys; Brown, Cai, DasGupta, "Interval
-        estimation for a binomial proportion", 2001), and the number of articles.
+    mean, share, low, high : ndarray, one number a bin that is not empty
+        The mean probability; the share of positives and its 95 % interval (Jeffreys; Brown, Cai, DasGupta, "Interval
+        estimation for a binomial proportion", 2001).
 
-    >>> mean, share, _, _, n = reliability(np.array([0, 1, 1]), np.array([0.02, 0.04, 1.0]))
-    >>> mean.tolist(), share.tolist(), n.tolist()
-    ([0.03, 1.0], [0.5, 1.0], [2, 1])
+    >>> mean, share, low, high = reliability(np.array([0, 1, 1]), np.array([0.02, 0.04, 1.0]))
+    >>> mean.tolist(), share.tolist()
+    ([0.03, 1.0], [0.5, 1.0])
     """
     bins = np.minimum((probabilities * 10).astype(int), 9)
     n = np.bincount(bins, minlength=10)
@@ -166,28 +168,26 @@ def reliability(labels: NDArray[np.int8], probabilities: Floats) -> tuple[Floats
     positive = np.bincount(bins, labels, minlength=10)[filled]
     low = np.where(positive > 0, betaincinv(positive + 0.5, n - positive + 0.5, 0.025), 0)
     high = np.where(positive < n, betaincinv(positive + 0.5, n - positive + 0.5, 0.975), 1)
-    return mean, positive / n, low, high, n
+    return mean, positive / n, low, high
 
 
 def draw_precision_recall(taxonomy: Taxonomy, judged: Judged, thresholds: Floats, path: Path) -> None:
     """Draw precision against recall, theme by theme, the thresholds marked."""
-    figure, panels = _panels(len(taxonomy))
-    for axes, theme, labels, given, threshold in zip(
-        panels, taxonomy.themes, judged.labels.T, judged.probabilities.T, thresholds, strict=True
-    ):
-        axes.set_title(_counted(theme.ar, labels.sum()))
+    figure, panels = _theme_panels(taxonomy, judged.labels)
+    columns = zip(panels, judged.labels.T, judged.probabilities.T, thresholds, strict=True)
+    for axes, labels, given, threshold in columns:
         if not labels.any():
             continue
         at, precision, recall = threshold_curve(labels, given)
         chosen = np.searchsorted(at, threshold)
+        said = (
+            f"average precision {average_precision_score(labels, given):.2f}\nthreshold {threshold:.2f}:\n"
+            f"precision {precision[chosen]:.2f}, recall {recall[chosen]:.2f}"
+        )
         axes.axhline(labels.mean(), color=_GRAY, linestyle="--", linewidth=1, label="share of articles with the theme")
         axes.plot(recall, precision, color=_BLUE, drawstyle="steps-post", label="all thresholds")
         axes.plot(recall[chosen], precision[chosen], "o", color=_ORANGE, label="the model's threshold")
-        axes.annotate(
-            f"average precision {average_precision_score(labels, given):.2f}\n"
-            f"at {threshold:.2f}: precision {precision[chosen]:.2f}, recall {recall[chosen]:.2f}",
-            (0.04, 0.2), fontsize=8,
-        )  # fmt: skip
+        axes.text(0.05, 0.5, said, va="center", fontsize=9, bbox={"color": "white", "alpha": 0.8, "pad": 1})
     figure.supxlabel("recall")
     figure.supylabel("precision")
     _legend(figure, panels)
@@ -196,11 +196,9 @@ def draw_precision_recall(taxonomy: Taxonomy, judged: Judged, thresholds: Floats
 
 def draw_thresholds(taxonomy: Taxonomy, judged: Judged, thresholds: Floats, path: Path) -> None:
     """Draw what another threshold would give, theme by theme."""
-    figure, panels = _panels(len(taxonomy))
-    for axes, theme, labels, given, threshold in zip(
-        panels, taxonomy.themes, judged.labels.T, judged.probabilities.T, thresholds, strict=True
-    ):
-        axes.set_title(_counted(theme.ar, labels.sum()))
+    figure, panels = _theme_panels(taxonomy, judged.labels)
+    columns = zip(panels, judged.labels.T, judged.probabilities.T, thresholds, strict=True)
+    for axes, labels, given, threshold in columns:
         if not labels.any():
             continue
         at, precision, recall = threshold_curve(labels, given)
@@ -219,8 +217,8 @@ def threshold_curve(labels: NDArray[np.int8], probabilities: Floats) -> tuple[Fl
     Returns
     -------
     thresholds, precision, recall : ndarray, all of one length
-        From the threshold 0 to 1; the values hold from the threshold before to their own. Precision is NaN where nothing
-        is said.
+        From the threshold 0 to 1; values hold from above the threshold before to their own. Precision is NaN where
+        nothing is said.
 
     >>> threshold_curve(np.array([0, 1]), np.array([0.4, 0.6]))
     (array([0. , 0.4, 0.6, 1. ]), array([0.5, 0.5, 1. , nan]), array([1., 1., 1., 0.]))
@@ -234,12 +232,14 @@ def threshold_curve(labels: NDArray[np.int8], probabilities: Floats) -> tuple[Fl
 
 
 def draw_confusion(taxonomy: Taxonomy, judged: Judged, path: Path) -> None:
-    """Draw which themes, or none, the articles of each theme were given."""
-    given, wrongly = confusion(judged.labels, judged.answers.predictions)
+    """Draw which themes, or none, the articles of each theme were given, and what of it wrongly."""
+    given, wrongly = (100 * shares for shares in confusion(judged.labels, judged.answers.predictions))
     names = [*(theme.ar for theme in taxonomy.themes), _NONE]
     counts = [*judged.labels.sum(axis=0), (~judged.labels.any(axis=1)).sum()]
-    figure, axes = _matrix(given, [[f"{100 * share:.0f}" for share in row] for row in given], names, names)
-    axes.set_yticks(range(len(names)), [_counted(name, n) for name, n in zip(names, counts, strict=True)])
+    rows = [_counted(*row) for row in zip(names, counts, strict=True)]
+    figure, axes = _matrix(given, rows, names, small=np.where(wrongly < 0.5, np.nan, wrongly))
+    axes.set_ylabel("labeled with (articles)")
+    axes.set_xlabel("% that was given the theme; small: % that was given it wrongly")
     _save(figure, path)
 
 
@@ -267,7 +267,10 @@ def draw_co_occurrence(taxonomy: Taxonomy, labels: NDArray[np.int8], path: Path)
     counts = co_occurrence(labels)
     names = [theme.ar for theme in taxonomy.themes]
     together = np.where(np.eye(len(names), dtype=bool), np.nan, counts)
-    figure, _ = _matrix(together, [[str(n) for n in row] for row in counts.tolist()], names, names)
+    figure, axes = _matrix(together, names, names)
+    for i, n in enumerate(counts.diagonal()):
+        axes.text(i, i, f"{n}", fontweight="bold", **_CELL)
+    axes.set_xlabel("articles labeled with both themes; bold: all that are labeled with the theme")
     _save(figure, path)
 
 
@@ -284,25 +287,26 @@ def co_occurrence(labels: NDArray[np.int8]) -> NDArray[np.int64]:
 def draw_words(taxonomy: Taxonomy, model: ThemeClassifier, path: Path) -> None:
     """Draw the words, and pairs of words, that speak most for and against each theme, as the normalizer writes them."""
     features = model.features_.get_feature_names_out()
-    figure, panels = _panels(len(taxonomy), height=3.8, share=False)
+    figure, panels = _panels(len(taxonomy), height=3.8)
     for axes, theme, coef in zip(panels, taxonomy.themes, model.coef_, strict=True):
-        words = strongest_words(features, coef)
+        words = strongest_words(features, coef, most_for=12, most_against=6)
         axes.barh(range(len(words)), list(words.values()), color=[_BLUE if w > 0 else _ORANGE for w in words.values()])
         axes.set_yticks(range(len(words)), list(words), fontsize=9)
+        axes.margins(y=0.02)
         axes.invert_yaxis()
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_title(theme.ar)
-    figure.supxlabel("coefficient")
+        axes.set_title(theme.ar, fontsize=10)
+    figure.supxlabel("coefficient of a word or pair of words, as the normalizer writes it")
     _save(figure, path)
 
 
 def strongest_words(
-    features: NDArray[np.object_], coef: NDArray[np.floating[Any]], most_for: int = _FOR, most_against: int = _AGAINST
+    features: NDArray[np.object_], coef: NDArray[np.floating[Any]], most_for: int, most_against: int
 ) -> dict[str, float]:
     """Find the words of highest and lowest coefficient, the highest first; none of weight 0.
 
     >>> names = np.array(["words__a", "words__b", "chars__c", "words__d", "words__e"], dtype=object)
-    >>> strongest_words(names, np.array([0.5, -1.0, 3.0, 2.0, 0.0]), most_for=1)
+    >>> strongest_words(names, np.array([0.5, -1.0, 3.0, 2.0, 0.0]), most_for=1, most_against=2)
     {'d': 2.0, 'b': -1.0}
     """
     order = [i for i in np.argsort(-coef, kind="stable").tolist() if features[i].startswith("words__") and coef[i]]
@@ -315,17 +319,19 @@ def draw_breakdown(taxonomy: Taxonomy, judged: Judged, path: Path) -> None:
     """Draw F1 micro with its interval by length, country, outlet and genre."""
     whole = _f1_micro(taxonomy, judged, np.ones(len(judged.articles), dtype=bool))
     parts = parts_of(judged.articles)
-    figure, panels = _panels(len(parts), width=5, height=3.2, share=False)
+    figure, panels = _panels(len(parts), width=5, height=3.2, sharex=True)
+    lowest = 0.9
     for axes, (field, values) in zip(panels, parts.items(), strict=True):
         f1 = [_f1_micro(taxonomy, judged, chosen) for chosen in values.values()]
-        value = np.array([estimate.value for estimate in f1])
-        spread = np.abs(np.array([[estimate.low, estimate.high] for estimate in f1]).T - value)
-        axes.axvline(whole.value, color=_GRAY, linestyle="--", linewidth=1, label="all articles")
-        axes.errorbar(value, range(len(f1)), xerr=spread, fmt="o", color=_BLUE, capsize=2)
+        lowest = min([lowest, *(estimate.low for estimate in f1 if not np.isnan(estimate.low))])
+        of_all = f"all {len(judged.articles)} articles: {whole}"
+        axes.axvline(whole.value, color=_GRAY, linestyle="--", linewidth=1, label=of_all)
+        _draw_estimates(axes, f1, np.arange(len(f1)), _BLUE)
         axes.set_yticks(range(len(f1)), [_counted(name, chosen.sum()) for name, chosen in values.items()])
-        axes.invert_yaxis()
+        axes.set_ylim(len(f1) - 0.5, -0.5)
         axes.set_title(field)
         axes.grid(axis="x", alpha=0.3)
+    panels[0].set_xlim(np.floor(10 * lowest) / 10 - 0.01, 1.01)
     figure.supxlabel("F1 micro, with 95 % interval; in brackets the articles")
     _legend(figure, panels)
     _save(figure, path)
@@ -337,7 +343,7 @@ def _f1_micro(taxonomy: Taxonomy, judged: Judged, chosen: NDArray[np.bool_]) -> 
 
 
 def parts_of(articles: Sequence[Article]) -> dict[str, dict[str, NDArray[np.bool_]]]:
-    """Part articles by what is known of them: masks of shape (n,) by field, then by value, the most frequent first.
+    """Part articles by what is known of them: masks of shape (n,) under field and value, the most frequent value first.
 
     A field that is empty everywhere is left out; values beyond the 8 most frequent are "other".
     """
@@ -345,39 +351,56 @@ def parts_of(articles: Sequence[Article]) -> dict[str, dict[str, NDArray[np.bool
     for field, name in _FIELDS.items():
         found = np.array([getattr(article, field) for article in articles], dtype=object)
         counts = Counter(value for value in found if value)
-        top = sorted(counts, key=lambda value: (-counts[value], value))[:_MOST]
+        top = sorted(counts.keys() - {_OTHER}, key=lambda value: (-counts[value], value))[:_MOST]
         parts[name] = {value: found == value for value in top}
-        if len(counts) > _MOST:
-            parts[name]["other"] = (found != "") & ~np.isin(found, top)
+        if (rest := (found != "") & ~np.isin(found, top)).any():
+            parts[name][_OTHER] = rest
     return {name: values for name, values in parts.items() if values}
 
 
 def _lengths(articles: Sequence[Article]) -> dict[str, NDArray[np.bool_]]:
+    """Part articles by the quarters of their lengths; articles of one length are never apart."""
     lengths = np.array([len(article.full_text.split()) for article in articles])
-    ends = [*_LENGTHS[1:], np.inf]
-    bins = {
-        f"{start}–{end - 1}" if end < np.inf else f"{start} or more": (start <= lengths) & (lengths < end)
-        for start, end in zip(_LENGTHS, ends, strict=True)
-    }
-    return {name: chosen for name, chosen in bins.items() if chosen.any()}
+    quarters = np.digitize(lengths, np.quantile(lengths, [0.25, 0.5, 0.75]), right=True)
+    chosen = [quarters == quarter for quarter in np.unique(quarters)]
+    return {"–".join(map(str, sorted({lengths[some].min(), lengths[some].max()}))): some for some in chosen}
 
 
 def _counted(name: str, n: int) -> str:
     return f"{name} ({n})"
 
 
-def _panels(n: int, width: float = 3.4, height: float = 2.8, *, share: bool = True) -> "tuple[Figure, list[Axes]]":
+def _draw_estimates(
+    axes: "Axes", estimates: Sequence[Estimate], positions: NDArray[Any], color: str, label: str = ""
+) -> None:
+    """Draw values and their intervals, one below the other."""
+    value, low, high = np.array([(estimate.value, estimate.low, estimate.high) for estimate in estimates]).T
+    spread = np.maximum((value - low, high - value), 0)  # of few articles, the resamples can all be on one side
+    axes.errorbar(value, positions, xerr=spread, fmt="o", color=color, capsize=2, label=label)
+
+
+def _theme_panels(taxonomy: Taxonomy, labels: NDArray[np.int8]) -> "tuple[Figure, list[Axes]]":
+    """Lay out a panel a theme for shares against shares."""
+    figure, panels = _panels(len(taxonomy), sharex=True, sharey=True)
+    panels[0].set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
+    for axes, theme, n in zip(panels, taxonomy.themes, labels.sum(axis=0), strict=True):
+        axes.set_title(_counted(theme.ar, n), fontsize=10)
+        axes.grid(alpha=0.3)
+    return figure, panels
+
+
+def _panels(
+    n: int, width: float = 3.4, height: float = 2.8, *, sharex: bool = False, sharey: bool = False
+) -> "tuple[Figure, list[Axes]]":
     """Lay out small multiples in a grid that is about square, of at most four columns."""
     columns = min(4, ceil(sqrt(n)))
     rows = ceil(n / columns)
-    figure = _figure(columns * width, rows * height)
-    panels = list(figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).flat)
+    figure = _figure(max(_LEAST, columns * width), rows * height)
+    panels = list(figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False).flat)
     for axes in panels[n:]:
         axes.remove()
     for axes in panels[max(0, n - columns) : n]:
         axes.tick_params(labelbottom=True)  # which sharing keeps for the last row alone
-    if share:
-        panels[0].set(xlim=(0, 1), ylim=(0, 1.03))
     return figure, panels[:n]
 
 
@@ -389,21 +412,21 @@ def _legend(figure: "Figure", panels: "Sequence[Axes]") -> None:
 
 
 def _matrix(
-    values: Floats, cells: Sequence[Sequence[str]], rows: Sequence[str], columns: Sequence[str]
+    values: Floats, rows: Sequence[str], columns: Sequence[str], small: Floats | None = None
 ) -> "tuple[Figure, Axes]":
-    """Draw a matrix in shades, a text in each cell."""
-    figure = _figure(3 + 0.6 * len(columns), 2.5 + 0.45 * len(rows))
+    """Draw a matrix in shades, the numbers in its cells, others small below them; nothing where a number is NaN."""
+    figure = _figure(max(_LEAST, 3 + 0.6 * len(columns)), 2.5 + 0.45 * len(rows))
     axes = figure.subplots()
-    axes.imshow(values, cmap="Blues", aspect="auto", vmin=0)
+    axes.imshow(values, cmap="Blues", aspect="auto", vmin=0, vmax=np.nanmax(values, initial=1))
     axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha="left", rotation_mode="anchor")
-    axes.xaxis.tick_top()
-    most = np.nanmax(values, initial=0)
-    for (row, column), value in np.ndenumerate(values):
-        axes.text(
-            column, row, cells[row][column], ha="center", va="center", fontsize=9,
-            color="white" if value > 0.6 * most else "black",
-        )  # fmt: skip
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
+    dark = 0.6 * np.nanmax(values, initial=1)
+    for numbers, below, size in ((values, 0, 10), (small, 0.32, 8)):
+        for (row, column), number in np.ndenumerate([] if numbers is None else numbers):
+            if not np.isnan(number):
+                color = "white" if values[row, column] > dark else "black"
+                axes.text(column, row + below, f"{number:.0f}", color=color, **_CELL, fontsize=size)
     return figure, axes
 
 
