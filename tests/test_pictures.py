@@ -30,7 +30,7 @@ def judged(toy_taxonomy: Taxonomy) -> Judged:
     rows = [row | {"themes": tuple(row["themes"])} for row in make_toy_articles(40)]
     articles = [Article(**row, country=["", "MA", "EG"][i % 3]) for i, row in enumerate(rows)]
     labels = toy_taxonomy.label_matrix(article.themes for article in articles)
-    return Judged(articles, labels, Answers(labels, 0.1 + 0.8 * labels))
+    return Judged(articles, labels, Answers(labels, np.where(labels, 0.9, 0.1)))
 
 
 @pytest.fixture(scope="module")
@@ -62,23 +62,23 @@ def test_every_picture_is_drawn_and_the_same_each_time(
 
 
 @pytest.mark.parametrize(
-    ("n", "labels", "probabilities"),
-    [(1, 0, 0.2), (1, 1, 0.9), (20, 0, 0.2), (20, 0, 0.9), (20, 1, 0.0), (20, 1, 1.0), (20, None, 0.5)],
+    ("n", "labels", "probability"),
+    [(1, 0, 0.2), (1, 1, 0.9), (20, 0, 1.0), (20, 1, 0.0), (20, None, 0.5), (20, None, None)],
 )
 def test_no_degenerate_answers_stop_the_drawing(
     n: int,
     labels: int | None,
-    probabilities: float,
+    probability: float | None,
     toy_taxonomy: Taxonomy,
     judged: Judged,
     model: ThemeClassifier,
     tmp_path: Path,
 ) -> None:
-    """One article; no theme, or every theme, in all articles; never given, or always; nothing to tell them apart."""
+    """One article; no theme, or every theme, in all articles; never given, or always; all alike; all upside down."""
     shape = (n, len(toy_taxonomy))
     true = judged.labels[:n] if labels is None else np.full(shape, labels, dtype=np.int8)
-    said = np.full(shape, probabilities >= 0.5, dtype=np.int8)
-    few = Judged(judged.articles[:n], true, Answers(said, np.full(shape, probabilities)))
+    given = np.where(true, 0.1, 0.9) if probability is None else np.full(shape, probability)
+    few = Judged(judged.articles[:n], true, Answers((given >= 0.5).astype(np.int8), given))
     draw_pictures(toy_taxonomy, few, model.thresholds_, model, tmp_path)
     assert len(list(tmp_path.iterdir())) == len(PICTURES)
 
@@ -90,7 +90,7 @@ def test_a_grid_for_any_number_of_themes(
     taxonomy = Taxonomy(tuple(Theme(f"t{i}", f"موضوع {i}", "t", "t", "t") for i in range(n_themes)))
     columns = [i % 2 for i in range(n_themes)]
     labels = judged.labels[:, columns]
-    wide = Judged(judged.articles, labels, Answers(labels, 0.1 + 0.8 * labels))
+    wide = Judged(judged.articles, labels, Answers(labels, np.where(labels, 0.9, 0.1)))
     monkeypatch.setattr(model, "coef_", model.coef_[columns])
     draw_pictures(taxonomy, wide, model.thresholds_[columns], model, tmp_path)
     assert len(list(tmp_path.iterdir())) == len(PICTURES)
