@@ -30,8 +30,9 @@ from .duplicates import clusters, near_duplicates
 from .errors import DataError
 from .normalize import ArabicNormalizer
 from .peers import CONTENDERS, Labels, Task
+from .pictures import draw_benchmark
 from .progress import step
-from .report import draw_benchmark, format_markdown
+from .report import format_markdown
 from .split import held_out
 from .themes import Taxonomy, Theme
 

@@ -415,8 +415,9 @@ def _ui(options: argparse.Namespace) -> int:
 def _curve(options: argparse.Namespace) -> int:
     from .config import read_config
     from .curve import learning_curve
+    from .pictures import draw_curve
     from .progress import step
-    from .report import draw_curve, format_curve
+    from .report import format_curve
 
     with step("training on growing parts"):
         curve = learning_curve(read_config(options.config), options.articles or [])

@@ -21,8 +21,9 @@ from .config import Config, SplitConfig
 from .corpus import corpus_hash, text_hashes
 from .duplicates import clusters
 from .errors import DataError
+from .pictures import Judged, draw_pictures, draw_themes
 from .progress import Costs, step
-from .report import draw_calibration, draw_themes, stamp_report
+from .report import stamp_report
 from .source import find_source
 from .split import fold_numbers, held_out
 from .themes import Taxonomy, read_taxonomy
@@ -105,12 +106,13 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
         lines = "".join(json.dumps(error, ensure_ascii=False) + "\n" for error in errors)
         write_text(output / "report" / "errors.jsonl", lines)
         draw_themes(on_rest, taxonomy, output / "report" / "themes.png")
-        draw_calibration(rest.labels, crossed[MODEL].probabilities, output / "report" / "calibration.png")
         folds = fold_numbers(rest.labels, rest.groups, config.split.folds, config.split.seed)
         sheet = answer_sheet("cross_validation", articles, rest, crossed[MODEL], folds)
         sheet += answer_sheet("test", held, test, tested[MODEL])
         write_answers(sheet, taxonomy, output / "report" / ANSWERS)
         write_text(output / "report" / COSTS, json.dumps(costs, indent=2) + "\n")
+        judged = Judged(articles, rest.labels, crossed[MODEL], rest.groups)
+        draw_pictures(taxonomy, judged, final.thresholds_, final, output / "report")
         stamp_report(output / "report", saved["sha256"])
     return Trained(path, saved, on_test, on_rest)
 

@@ -7,7 +7,8 @@ from pipeline import cli
 from pipeline.config import Config
 from pipeline.curve import learning_curve
 from pipeline.errors import DataError
-from pipeline.report import draw_curve, format_curve
+from pipeline.pictures import draw_curve
+from pipeline.report import format_curve
 
 from .conftest import make_toy_articles, write_jsonl
 

@@ -34,7 +34,7 @@ def test_another_taxonomy_trains_the_same_way(toy_config: Config, tmp_path: Path
         low, high = measured["f1_micro_interval"]
         assert low <= measured["f1_micro"] <= high
     assert card["metrics"]["test"]["n"] + card["metrics"]["cross_validation"]["n"] == 80
-    for name in ("themes.png", "calibration.png"):
+    for name in ("themes.png", "calibration.png", "words.png", "breakdown.png"):
         assert (tmp_path / "out/report" / name).read_bytes().startswith(b"\x89PNG")
 
 
