@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _silence()
         return 0
     except ModuleNotFoundError as error:
-        print(f"error: this command needs {error.name}: pip install 'security-themes[train]'", file=sys.stderr)
+        extra = "search" if error.name == "optuna" else "train"
+        print(f"error: this command needs {error.name}: pip install 'security-themes[{extra}]'", file=sys.stderr)
         return 1
     except OSError as error:  # a full disk, a folder without the right to write
         print(f"error: {error}", file=sys.stderr)
@@ -136,6 +137,13 @@ def _parser() -> argparse.ArgumentParser:
     ablate = command("ablate", _ablate, "measure what each choice is worth: learners, features, normalizer rules")
     option_config(ablate)
     ablate.add_argument("--articles", nargs="+", metavar="PATH", help="labeled articles to measure on as well")
+
+    search = command("search", _search, "search for better settings by cross-validation; killed, it goes on")
+    option_config(search)
+    search.add_argument("--trials", type=int, default=30, metavar="N", help="to be done in all; default: %(default)s")
+    search.add_argument(
+        "--output", type=Path, default=Path("models/search"), metavar="DIR", help="default: %(default)s"
+    )
     return parser
 
 
@@ -384,4 +392,18 @@ def _benchmark(options: argparse.Namespace) -> int:
     config = read_config(options.config)
     taxonomy = read_taxonomy(Path(config.data.themes))
     print(benchmark(config, taxonomy, options.articles or config.data.articles, options.most, options.output))
+    return 0
+
+
+def _search(options: argparse.Namespace) -> int:
+    from joblib import parallel_config
+
+    from .config import read_config
+    from .search import format_found, search
+
+    with parallel_config(n_jobs=-1):  # all processors, or all workers of another backend that is active
+        found = search(read_config(options.config), options.output, options.trials)
+    print(format_found(found))
+    print(f"\nsettings {found.path}")
+    print(f"next     python -m pipeline train --config {found.path}")
     return 0
