@@ -42,6 +42,7 @@ BEST = "best.toml"
 _JOURNAL = "trials.log"
 _STARTUP = 5  # trials that are carried through before any is pruned
 _SHOWN = 5  # trials in the table
+_DONE = ("complete", "pruned")
 _FREE = ("data", "evaluation", "tracking")  # sections of the configuration that no score depends on
 
 
@@ -129,12 +130,13 @@ def search(config: Config, output: Path = DEFAULT_OUTPUT, n_trials: int = 30) ->
         study = _open(journal)
         _check_same(study, _made_for(config, taxonomy, corpus), journal)
         session = _begin(study, config)
-        done = _count(study, "complete", "pruned")
+        tried = trials(study)
+        done = _count(tried, *_DONE)
         with _bar(study, n_trials):
             # No more trials are handed out than run: a worker that outlives a kill finds no other waiting.
             Parallel(pre_dispatch="n_jobs")(
                 delayed(_run_trial)(journal, session, number, config, taxonomy, labeled, folds)
-                for number in range(done, max(n_trials, done + _count(study, "waiting")))
+                for number in range(done, max(n_trials, done + _count(tried, "waiting")))
             )
         tried = trials(study)
     complete = [trial for trial in tried if trial.score is not None]
@@ -183,7 +185,7 @@ def format_found(found: Found) -> str:
         ]
         for trial in shown
     ]
-    done = sum(trial.state in ("complete", "pruned") for trial in found.trials)
+    done = _count(found.trials, *_DONE)
     return (
         format_table(["trial", "F1 macro", "ahead by", *(name.split(".")[1] for name in names)], rows)
         + f"\n\n{done} trials, {done - len(ranked)} of them pruned. F1 macro is that of the cross-validation, and the "
@@ -344,8 +346,8 @@ def _begin(study: "optuna.Study", config: Config) -> int:
     return session
 
 
-def _count(study: "optuna.Study", *states: str) -> int:
-    return sum(trial.state in states for trial in trials(study))
+def _count(tried: list[Trial], *states: str) -> int:
+    return sum(trial.state in states for trial in tried)
 
 
 @contextmanager
@@ -353,32 +355,26 @@ def _bar(study: "optuna.Study", n_trials: int) -> Iterator[None]:
     """Show on a terminal what is done. The journal is asked, for not every backend of joblib tells of single tasks."""
     from tqdm import tqdm
 
-    def done() -> int:
-        return _count(study, "complete", "pruned")
-
     ended = threading.Event()
-    with tqdm(total=n_trials, initial=done(), unit="trial", smoothing=0, disable=None) as bar:
-
-        def show() -> None:
-            scores = [trial.score for trial in trials(study) if trial.score is not None]
-            bar.set_postfix({"best": f"{max(scores):.4f}"} if scores else {}, refresh=False)
-            bar.update(done() - bar.n)
-            bar.refresh()
+    with tqdm(total=n_trials, initial=_count(trials(study), *_DONE), unit="trial", disable=None) as bar:
 
         def watch() -> None:
-            while not ended.wait(1):
-                show()
+            while not bar.disable:
+                over = ended.wait(1)
+                tried = trials(study)
+                bar.n = _count(tried, *_DONE)
+                scores = [trial.score for trial in tried if trial.score is not None]
+                bar.set_postfix({"best": f"{max(scores):.4f}"} if scores else {})
+                if over:
+                    break
 
-        watcher = threading.Thread(target=watch, daemon=True)
-        if not bar.disable:
-            watcher.start()
+        watcher = threading.Thread(target=watch)
+        watcher.start()
         try:
             yield
         finally:
             ended.set()
-            if not bar.disable:
-                watcher.join()
-                show()
+            watcher.join()
 
 
 def _to_toml(config: Config, found: Found) -> str:
