@@ -23,7 +23,7 @@ from pipeline.validate import load_corpus
 
 from .conftest import ROOT, make_toy_articles, write_jsonl
 
-KILLED_AT_ITS_FOURTH_MODEL = """
+KILLED_AT_A_MODEL = """
 import os, signal, sys
 from pathlib import Path
 from pipeline import search
@@ -33,7 +33,7 @@ build, built = search.build_model, []
 
 def build_or_die(*arguments):
     built.append(1)
-    if len(built) == 4:
+    if len(built) == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
     return build(*arguments)
 
@@ -109,15 +109,19 @@ def test_held_out_articles_change_nothing(hard_config: Config, tmp_path: Path, m
     assert scores(search.search(hard_config, tmp_path / "after", n_trials=3)) == scores(before)
 
 
-def test_killed_it_goes_on_as_if_nothing_had_been(hard_config: Config, toy_project: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "trial"), [(2, 0), (4, 1)])  # two folds, so two models a trial
+def test_killed_it_goes_on_as_if_nothing_had_been(
+    model: int, trial: int, hard_config: Config, toy_project: Path, tmp_path: Path
+) -> None:
     quick, out = toy_project / "quick.toml", tmp_path / "out"
-    killed = subprocess.run([sys.executable, "-c", KILLED_AT_ITS_FOURTH_MODEL, quick, out], cwd=ROOT, check=False)
+    command = [sys.executable, "-c", KILLED_AT_A_MODEL, str(quick), str(out), str(model)]
+    killed = subprocess.run(command, cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
     with (out / "trials.log").open("a", encoding="utf-8") as journal:
         journal.write('{"op_code":')  # a kill while it was being written
     found = search.search(hard_config, out, n_trials=3)
-    assert [trial.state for trial in found.trials] == ["complete", "fail", "complete", "complete"]
-    assert found.trials[1].settings == found.trials[2].settings
+    assert [each.state == "fail" for each in found.trials] == [number == trial for number in range(4)]
+    assert found.trials[trial].settings == found.trials[trial + 1].settings
     assert scores(found) == scores(search.search(hard_config, tmp_path / "other", n_trials=3))
     again = search.search(hard_config, out, n_trials=3)
     assert again == found  # nothing more to do
