@@ -64,7 +64,7 @@ class Trial:
     scores : tuple of float
         F1 macro over the articles of the first fold, of the first two, and so on.
     seconds : float or None
-        None unless ended.
+        None unless complete or pruned.
     """
 
     number: int
@@ -149,17 +149,14 @@ def search(config: Config, output: Path = DEFAULT_OUTPUT, n_trials: int = 30) ->
 
 def trials(study: "optuna.Study") -> list[Trial]:
     """List the trials of a study in the order in which they began."""
-    return [
-        Trial(
-            each.number,
-            each.state.name.lower(),
-            dict(each.params),
-            each.value if each.state.name == "COMPLETE" else None,
-            tuple(score for _, score in sorted(each.intermediate_values.items())),
-            each.duration.total_seconds() if each.duration else None,
-        )
-        for each in study.get_trials(deepcopy=False)
-    ]
+    listed = []
+    for each in study.get_trials(deepcopy=False):
+        state = each.state.name.lower()
+        score = each.value if state == "complete" else None
+        scores = tuple(score for _, score in sorted(each.intermediate_values.items()))
+        seconds = each.duration.total_seconds() if each.duration and state in _DONE else None
+        listed.append(Trial(each.number, state, dict(each.params), score, scores, seconds))
+    return listed
 
 
 def change(config: Config, settings: dict[str, Any]) -> Config:
@@ -274,6 +271,7 @@ def _open(journal: Path, seed: int = 0) -> "optuna.Study":
             direction="maximize",
             load_if_exists=True,
             sampler=sampler,
+            # It compares a trial's best report so far: strict after the first fold, mild where later folds are harder.
             pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP),
         )
     except ValueError as error:
