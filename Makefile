@@ -6,19 +6,30 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint
 ARTICLES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train evaluate classify test check clean
+.PHONY: help install train demo-runs ui evaluate search classify test check clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed-train  ## make an environment with what training needs, in the versions tested
 
 train: $(VENV)/.installed-train  ## check the articles, train, measure, save to models/, log to MLflow
 	$(PYTHON) -m pipeline train
 
+demo-runs: $(VENV)/.installed-train  ## three runs to compare: words only, words and letters, another classifier; 8 minutes
+	$(PYTHON) -m pipeline train --output models/demo/words --set features.char_weight=0
+	$(PYTHON) -m pipeline train --output models/demo/words-and-letters
+	$(PYTHON) -m pipeline train --output models/demo/logistic --set classifier.learner=logistic
+
+ui: $(VENV)/.installed-train  ## open the runs in MLflow's pages, on 127.0.0.1
+	$(PYTHON) -m pipeline ui
+
 evaluate: $(VENV)/.installed-train  ## measure the model on labeled articles: make evaluate ARTICLES=FILE
 	@test -n "$(ARTICLES)" || { echo "make evaluate ARTICLES=FILE: name labeled articles (.jsonl .csv .parquet)" >&2; exit 2; }
 	$(PYTHON) -m pipeline evaluate --articles $(ARTICLES)
+
+search: $(VENV)/.installed-search  ## search for better settings; takes an hour, and goes on where it was interrupted
+	$(PYTHON) -m pipeline search
 
 classify: $(VENV)/.installed-train  ## classify the samples, and articles of your own: make classify ARTICLES=FILE
 	$(PYTHON) -m pipeline classify data/samples $(ARTICLES)
@@ -43,6 +54,10 @@ $(VENV)/.installed-train: pyproject.toml .ci/constraints.txt | $(PYTHON)
 	$(PIP) --editable '.[train]'
 	@touch $@
 
+$(VENV)/.installed-search: pyproject.toml .ci/constraints.txt | $(PYTHON)
+	$(PIP) --editable '.[search]'
+	@touch $@ $(VENV)/.installed-train
+
 $(VENV)/.installed-dev: pyproject.toml .ci/constraints.txt | $(PYTHON)
 	$(PIP) --editable '.[dev]'
-	@touch $@ $(VENV)/.installed-train
+	@touch $@ $(VENV)/.installed-train $(VENV)/.installed-search

@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _silence()
         return 0
     except ModuleNotFoundError as error:
-        print(f"error: this command needs {error.name}: pip install 'security-themes[train]'", file=sys.stderr)
+        extra = "search" if error.name == "optuna" else "train"
+        print(f"error: this command needs {error.name}: pip install 'security-themes[{extra}]'", file=sys.stderr)
         return 1
     except OSError as error:  # a full disk, a folder without the right to write
         print(f"error: {error}", file=sys.stderr)
@@ -174,6 +175,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help=".txt .jsonl .csv .parquet, folders, or - for standard input (the default)",
     )
+
+    search = command("search", _search, "search for better settings by cross-validation; killed, it goes on")
+    option_config(search)
+    search.add_argument("--trials", type=int, default=30, metavar="N", help="to be done in all; default: %(default)s")
+    search.add_argument(
+        "--output", type=Path, default=Path("models/search"), metavar="DIR", help="default: %(default)s"
+    )
+    search.add_argument("--no-tracking", action="store_true", help="do not log the trials to MLflow")
     return parser
 
 
@@ -203,12 +212,12 @@ def _validate(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     import dataclasses
 
-    from .config import change, read_config
+    from .config import change, read_config, read_settings
     from .progress import step
     from .report import format_comparison
     from .train import train
 
-    config = change(read_config(options.config), options.set)
+    config = change(read_config(options.config), read_settings(options.set))
     if options.articles:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, articles=tuple(options.articles)))
     trained = train(config, options.output)
@@ -499,3 +508,24 @@ def _explain(options: argparse.Namespace) -> int:
         write_text(options.html, format_page(explained, model.taxonomy))
         print(f"page {options.html}")
     return 0 if sound else 2
+
+
+def _search(options: argparse.Namespace) -> int:
+    from joblib import parallel_config
+
+    from .config import read_config
+    from .progress import step
+    from .search import format_found, search
+
+    config = read_config(options.config)
+    with parallel_config(n_jobs=-1):  # all processors, or all workers of another backend that is active
+        found = search(config, options.output, options.trials)
+    print(format_found(found))
+    print(f"\nsettings {found.path}")
+    if not options.no_tracking:
+        from .tracking import log_search
+
+        with step("logging the trials to MLflow"):
+            log_search(found, config)
+    print(f"next     python -m pipeline train --config {found.path}")
+    return 0

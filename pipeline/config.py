@@ -3,7 +3,7 @@
 import dataclasses
 import tomllib
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -163,29 +163,45 @@ def read_config(path: Path | None = None) -> Config:
     return config_from_dict(tables, str(path or "config.toml"))
 
 
-def change(config: Config, changes: Sequence[str]) -> Config:
-    """Change some settings, each written as ``section.key=value``, the value as in TOML; a word need not be quoted.
+def change(config: Config, settings: Mapping[str, Any]) -> Config:
+    """Give a configuration other values, each under ``section.key``.
 
     Raises
     ------
     ConfigError
-        If one is not written so, or as `read_config` does.
-
-    >>> change(read_config(), ["classifier.C=0.5", "classifier.learner=logistic"]).classifier.learner
-    'logistic'
+        If there is no such setting, or as `config_from_dict` does.
     """
     tables = config.to_dict()
-    for each in changes:
-        name, equals, written = each.partition("=")
-        section, _, key = name.strip().partition(".")
-        if not equals or key not in tables.get(section, {}):
+    for name, value in settings.items():
+        section, _, key = name.partition(".")
+        if key not in tables.get(section, {}):
             known = ", ".join(f"{section}.{key}" for section, values in tables.items() for key in values)
-            raise ConfigError(f"--set {each}: write SECTION.KEY=VALUE. Known settings: {known}")
+            raise ConfigError(f"unknown setting {name!r}. Known settings: {known}")
+        tables[section][key] = value
+    return config_from_dict(tables, ", ".join(settings))
+
+
+def read_settings(written: Sequence[str]) -> dict[str, Any]:
+    """Read settings written as ``section.key=value``, the value as in TOML; a word need not be quoted.
+
+    Raises
+    ------
+    ConfigError
+        If one is not written so.
+
+    >>> read_settings(["classifier.C=0.5", "classifier.learner=logistic"])
+    {'classifier.C': 0.5, 'classifier.learner': 'logistic'}
+    """
+    settings = {}
+    for each in written:
+        name, equals, value = (part.strip() for part in each.partition("="))
+        if not equals:
+            raise ConfigError(f"{each!r}: write SECTION.KEY=VALUE, such as classifier.C=0.5")
         try:
-            tables[section][key] = tomllib.loads(f"value = {written}")["value"]
+            settings[name] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            tables[section][key] = written.strip()
-    return config_from_dict(tables, "--set")
+            settings[name] = value
+    return settings
 
 
 def config_from_dict(tables: Any, where: str = "config") -> Config:

@@ -11,14 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .answers import ANSWERS, AnswerSheet, read_answers, write_answers
 from .artifact import card_path, file_hash, finish_replacing, read_card
 from .compare import Comparison
-from .config import read_config
+from .config import Config, read_config
 from .errors import ModelError, PipelineError, TrackingError
 from .evaluate import OVERALL, PER_THEME, evaluate
 from .flavor import EXAMPLE, TEXT, signature
@@ -26,6 +26,9 @@ from .modelcard import describe_model
 from .report import report_of
 from .themes import Taxonomy, taxonomy_from_tables
 from .train import COSTS
+
+if TYPE_CHECKING:
+    from .search import Found
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 MODEL, CARD = "model", "card"  # of the run: the logged model, the folder of its card
@@ -137,6 +140,31 @@ def log_evaluation(card: dict[str, Any], name: str, comparison: Comparison, shee
             for run in runs:
                 mlflow.log_metrics(_measured(f"{name}.", comparison.to_dict()), run_id=run.info.run_id)
                 mlflow.log_artifact(str(file), "answers", run_id=run.info.run_id)
+
+
+def log_search(found: "Found", config: Config) -> None:
+    """Log a search as one run with a child run a trial; it takes the place of what was logged of it before.
+
+    Raises
+    ------
+    TrackingError
+        If the server cannot be reached or refuses.
+    """
+    with reaching(f"The trials are kept in {found.path.parent}; the same command logs them later"):
+        mlflow = connect()
+        mlflow.set_experiment(config.tracking.experiment)
+        identity = _hash([config.to_dict(), str(found.path)])
+        for run in mlflow.search_runs(filter_string=f"tags.search = '{identity}'", output_format="list"):
+            mlflow.delete_run(run.info.run_id)
+        done = [trial for trial in found.trials if trial.seconds is not None]
+        with mlflow.start_run(run_name=f"search · {len(done)} trials", tags={"search": identity}):
+            mlflow.log_metrics({"f1_macro": found.best.score or 0, "as_configured.f1_macro": found.standing.score or 0})
+            for trial in done:
+                with mlflow.start_run(run_name=f"trial {trial.number}, {trial.state}", nested=True):
+                    mlflow.log_params(trial.settings)
+                    for fold, score in enumerate(trial.scores):
+                        mlflow.log_metric("f1_macro", score, step=fold)
+                    mlflow.log_metric("seconds.all", trial.seconds)
 
 
 def serve_pages(port: int = 0) -> int:
