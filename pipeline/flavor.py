@@ -10,7 +10,6 @@ from .artifact import DEFAULT_MODEL, load_model
 from .predict import classify
 
 if TYPE_CHECKING:
-    from mlflow.models import ModelSignature
     from pandas import DataFrame
 
     from .classifier import ThemeClassifier
@@ -54,21 +53,33 @@ class ServedModel:
         )
 
 
-def signature() -> "ModelSignature":
-    """Describe input and output, so that MLflow refuses other columns and types."""
+def as_logged(data: Path, versions: dict[str, str]) -> dict[str, Any]:
+    """Say how MLflow is to keep a model: what ``mlflow.pyfunc.log_model`` and ``save_model`` are to be called with.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with the joblib file and its card.
+    versions : dict of str to str
+        Of the packages that it was made with, see `pipeline.artifact.versions`.
+    """
+    import mlflow
+    import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types.schema import Array, ColSpec, DataType, Map, Schema
 
-    return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, TEXT)]),
-        outputs=Schema(
-            [
-                ColSpec(Array(DataType.string), "themes"),
-                ColSpec(DataType.string, "primary"),
-                ColSpec(Map(DataType.double), "scores"),
-            ]
-        ),
-    )
+    packages = {name: number for name, number in versions.items() if name != "python"} | {"mlflow": mlflow.__version__}
+    themes = ColSpec(Array(DataType.string), "themes")
+    primary, scores = ColSpec(DataType.string, "primary"), ColSpec(Map(DataType.double), "scores")
+    return {
+        "loader_module": __name__,
+        "data_path": str(data),
+        "code_paths": [str(Path(__file__).parent)],
+        # With a signature MLflow refuses other columns and types.
+        "signature": ModelSignature(Schema([ColSpec(DataType.string, TEXT)]), Schema([themes, primary, scores])),
+        "input_example": pd.DataFrame({TEXT: [EXAMPLE]}),
+        "pip_requirements": [f"{name}=={number}" for name, number in packages.items()],
+    }
 
 
 def _load_pyfunc(path: str) -> ServedModel:

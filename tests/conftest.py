@@ -51,22 +51,29 @@ def toy_taxonomy() -> Taxonomy:
     return Taxonomy((toy_theme("sea"), toy_theme("sky")))
 
 
-@pytest.fixture
-def toy_project(tmp_path: Path) -> Path:
-    """A folder with articles, a taxonomy of its own and a quick configuration: what a user would bring."""
-    write_jsonl(tmp_path / "articles" / "toy.jsonl", make_toy_articles(80))
+def write_toy_project(folder: Path, n_articles: int = 80) -> Path:
+    """Write articles, a taxonomy and a quick configuration: what a user would bring. Give the configuration's path."""
+    write_jsonl(folder / "articles" / "toy.jsonl", make_toy_articles(n_articles))
     themes = "".join(
         f'[[theme]]\nname = "{name}"\nar = "{words.split()[0]}"\nen = "{name}"\nfr = "{name}"\ndefinition = "{name}"\n'
         f"keywords = {json.dumps(words.split()[:4], ensure_ascii=False)}\n\n"
         for name, words in TOY_WORDS.items()
         if name
     )
-    (tmp_path / "themes.toml").write_text(themes, encoding="utf-8")
-    (tmp_path / "quick.toml").write_text(
-        f'[data]\narticles = ["{tmp_path}/articles"]\nthemes = "{tmp_path}/themes.toml"\n'
+    (folder / "themes.toml").write_text(themes, encoding="utf-8")
+    quick = folder / "quick.toml"
+    quick.write_text(
+        f'[data]\narticles = ["{folder}/articles"]\nthemes = "{folder}/themes.toml"\n'
         "[split]\nfolds = 2\n[classifier]\nfolds = 2\n[evaluation]\nresamples = 100\n",
         encoding="utf-8",
     )
+    return quick
+
+
+@pytest.fixture
+def toy_project(tmp_path: Path) -> Path:
+    """A folder with a toy project."""
+    write_toy_project(tmp_path)
     return tmp_path
 
 

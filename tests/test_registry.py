@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT, make_toy_articles, write_jsonl
+from .conftest import ROOT, make_toy_articles, write_jsonl, write_toy_project
 
 STORY = """
 import contextlib, io, json, sys
@@ -144,19 +144,10 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp(request.param)
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / ".gitignore").write_text("__pycache__/\nmodels/\nfetched/\n*.db\nmlruns/\n*.log\nartifacts/\ntold.json\n")
+    write_toy_project(folder, n_articles=160)
     rows = make_toy_articles(160)
-    write_jsonl(folder / "articles/toy.jsonl", rows)
     write_jsonl(folder / "shuffled.jsonl", shuffle_labels(rows, "sea"))
     write_jsonl(folder / "others.jsonl", [row | {"id": f"other-{row['id']}"} for row in make_toy_articles(200, seed=9)])
-    themes = [
-        '[[theme]]\nname = "sea"\nar = "بحر"\nen = "Sea"\nfr = "Mer"\ndefinition = "Ships."\n',
-        '[[theme]]\nname = "sky"\nar = "جو"\nen = "Sky"\nfr = "Ciel"\ndefinition = "Planes."\n',
-    ]
-    (folder / "themes.toml").write_text("\n".join(themes), encoding="utf-8")
-    (folder / "quick.toml").write_text(
-        '[data]\narticles = ["articles"]\nthemes = "themes.toml"\n'
-        "[split]\nfolds = 2\n[classifier]\nfolds = 2\n[evaluation]\nresamples = 300\n"
-    )
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "a"]):
         subprocess.run([*git, *command], cwd=folder, check=True)
