@@ -44,6 +44,7 @@ _COLUMNS = {
         )),
         *(f"tags.`{name}`" for name in ("git_dirty", "corpus_sha256")),
     ],
+    "searchFilter": f"tags.{WHOLE} = 'yes'",  # not the folds, nor the trials of a search
     "orderByKey": "metrics.`f1_macro`",
     "orderByAsc": False,
 }  # fmt: skip
@@ -205,7 +206,9 @@ def serve_pages(port: int = 0) -> int:
     print(f"http://127.0.0.1:{port}/{page}\nCtrl-C ends it.", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking_uri()]
     with suppress(KeyboardInterrupt):
-        return subprocess.run([*command, "--host", "127.0.0.1", "--port", str(port)], check=False).returncode
+        return subprocess.run(
+            [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"], check=False
+        ).returncode
     return 0
 
 
@@ -282,7 +285,9 @@ def _log_report(mlflow: Any, report: Path, taxonomy: Taxonomy) -> None:
         part = crossed[crossed.folds == fold]
         measured = evaluate(taxonomy.names, part.labels, part.predictions, groups=part.groups, resamples=100)
         with mlflow.start_run(run_name=f"fold {fold + 1}", nested=True):
-            mlflow.log_metrics({metric: getattr(measured, metric).value for metric in _FOLD_METRICS} | {"n": len(part)})
+            mlflow.log_metrics(
+                {metric: round(getattr(measured, metric).value, 4) for metric in _FOLD_METRICS} | {"n": len(part)}
+            )
 
 
 def _runs_of(mlflow: Any, card: dict[str, Any], whole: str) -> list[Any]:
