@@ -136,6 +136,15 @@ def _parser() -> argparse.ArgumentParser:
     ablate = command("ablate", _ablate, "measure what each choice is worth: learners, features, normalizer rules")
     option_config(ablate)
     ablate.add_argument("--articles", nargs="+", metavar="PATH", help="labeled articles to measure on as well")
+
+    inspect = command("inspect", _inspect, "tell what is in a model file without loading it; 1 if anything is amiss")
+    inspect.add_argument("path", type=Path, nargs="?", default=_MODEL, metavar="FILE", help="default: %(default)s")
+    inspect.add_argument("--format", choices=("table", "json"), default="table")
+
+    export = command("export", _export, "copy a model and its card, or write it as skops, which is safe to load")
+    option_model(export)
+    export.add_argument("--output", type=Path, required=True, metavar="DIR")
+    export.add_argument("--format", choices=("joblib", "skops"), default="joblib")
     return parser
 
 
@@ -384,4 +393,22 @@ def _benchmark(options: argparse.Namespace) -> int:
     config = read_config(options.config)
     taxonomy = read_taxonomy(Path(config.data.themes))
     print(benchmark(config, taxonomy, options.articles or config.data.articles, options.most, options.output))
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from .inspection import inspect_model
+    from .report import format_inspection
+
+    found = inspect_model(options.path)
+    print(json.dumps(found, ensure_ascii=False, indent=2) if options.format == "json" else format_inspection(found))
+    return 1 if found["problems"] else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .artifact import read_card
+    from .export import export_model
+
+    path = export_model(options.model, options.output, options.format)
+    print(f"{path}  sha256 {read_card(path)['sha256']}")
     return 0

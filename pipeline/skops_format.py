@@ -35,7 +35,9 @@ def dump(model: ThemeClassifier) -> bytes:
     """
     content = _settle(_skops().dumps(model))
     if unknown := sorted(set(untrusted_types(content)) - set(TRUSTED)):
-        raise ModelError(f"the model holds {', '.join(unknown)}, which a skops file could not be loaded with; use joblib")
+        raise ModelError(
+            f"the model holds {', '.join(unknown)}, which a skops file could not be loaded with; use joblib"
+        )
     return content
 
 
