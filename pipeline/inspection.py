@@ -33,7 +33,7 @@ from .errors import ModelError
 
 _WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
 EXPECTED = frozenset((*skops_format.TRUSTED, _WRAPPER, "numpy.dtype", "numpy.ndarray"))
-HEADLINES = ("f1_micro", "f1_macro", "f1_none")
+_HEADLINES = ("f1_micro", "f1_macro", "f1_none")
 _LARGEST = 5  # arrays and texts that are listed
 _LONGEST = 200  # letters of the way to one
 _MOST = 1 << 28  # bytes that a compressed file may grow to
@@ -268,7 +268,7 @@ def _summarize(card: dict[str, Any]) -> dict[str, Any]:
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
-    metrics = [name for metric in HEADLINES for name in (metric, f"{metric}_interval")]
+    metrics = [name for metric in _HEADLINES for name in (metric, f"{metric}_interval")]
     names = card["thresholds"] if isinstance(get("thresholds"), dict) else {}
     return {
         "format": card["format"],

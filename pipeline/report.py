@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from .artifact import write_text
 from .compare import MODEL, Comparison
 from .evaluate import OVERALL, Estimate
-from .inspection import HEADLINES
 from .themes import Taxonomy
 
 if TYPE_CHECKING:
@@ -107,7 +106,8 @@ def format_inspection(found: dict[str, Any]) -> str:
         parts.append(_lines(["theme", "articles", "threshold"], themes))
         measured = [
             [_NAMES[name], *(_number(part[name], part[f"{name}_interval"]) for part in card["metrics"].values())]
-            for name in HEADLINES
+            for name in card["metrics"]["test"]
+            if name in _NAMES
         ]
         header = [f"{part.replace('_', '-')}, {values['n']} articles" for part, values in card["metrics"].items()]
         parts.append(_lines(["", *header], measured))
