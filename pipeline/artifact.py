@@ -2,7 +2,8 @@
 
 Two files belong together: ``NAME.joblib``, the estimator, and ``NAME.json``, the card that a person or a program can
 read without loading it: format, themes, metrics, thresholds, corpus hash, configuration, versions, the SHA-256 of the
-joblib file, and three probe texts with the scores they got.
+joblib file, and three probe texts with the scores they got. ``NAME.skops`` may stand for ``NAME.joblib``, see
+`pipeline.skops_format`.
 
 To bump the format: raise `FORMAT`, say here what changed, and keep a card of the old format among the tests' fixtures.
 
@@ -16,6 +17,7 @@ import io
 import json
 import os
 import platform
+import re
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -67,55 +69,70 @@ def save_model(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict
     ModelError
         If another process is saving to the same path.
     """
+    scores = model.predict_proba(PROBES).round(6).tolist()
+    probes = [
+        {"text": text, "scores": dict(zip(model.classes_.tolist(), row, strict=True))}
+        for text, row in zip(PROBES, scores, strict=True)
+    ]
+    return write_model(path, dump(model), {**card, "versions": versions(), "probes": probes})
+
+
+def dump(model: ThemeClassifier) -> bytes:
+    """Give the bytes of a joblib file."""
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    return file.getvalue()
+
+
+def write_model(path: Path, content: bytes, card: dict[str, Any]) -> dict[str, Any]:
+    """Write the bytes of a model file, and its card with their name, size and hash, as `save_model` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.lock").open("w") as lock:  # of the process: a kill frees it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ModelError(f"{path}: another training is saving here; give each an --output of its own") from error
-        return _save(model, card, path)
+        finish_replacing(path)
+        return _write(path, content, card)
 
 
-def _save(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict[str, Any]:
-    finish_replacing(path)
+def _write(path: Path, content: bytes, card: dict[str, Any]) -> dict[str, Any]:
     staged = _staged(path)
     with staged.open("wb") as file:
-        joblib.dump(model, file)
+        file.write(content)
         _flush(file)
-    card = {
-        "format": FORMAT,
-        "model": path.name,
-        "sha256": file_hash(staged),
-        "bytes": staged.stat().st_size,
-        **card,
-        "versions": versions(),
-        "probes": [
-            {"text": text, "scores": dict(zip(model.classes_.tolist(), row, strict=True))}
-            for text, row in zip(PROBES, model.predict_proba(PROBES).round(6).tolist(), strict=True)
-        ],
-    }
-    text = json.dumps(card, ensure_ascii=False, indent=2) + "\n"
+    sha256 = hashlib.sha256(content).hexdigest()
+    if file_hash(staged) != sha256:
+        raise ModelError(f"{staged}: reads back otherwise than it was written; is the disk sound?")
+    head = {"format": FORMAT, "model": path.name, "sha256": sha256, "bytes": len(content)}
+    text = json.dumps(head | card | head, ensure_ascii=False, indent=2) + "\n"
     write_text(card_path(path), text)
     os.replace(staged, path)
     written: dict[str, Any] = json.loads(text)
     return written
 
 
-def load_model(path: str | Path = DEFAULT_MODEL) -> ThemeClassifier:
+def load_model(path: str | Path = DEFAULT_MODEL, trusted_sha256: str | None = None) -> ThemeClassifier:
     """Load a model after checking that it is the one its card describes and that it still answers as it did.
 
-    Checked in this order: the card's format; the SHA-256 of the joblib file; the scikit-learn release; and, once
-    loaded, the scores of the probe texts.
+    Checked in this order: the card's format; the SHA-256 of the model file; `trusted_sha256`; the scikit-learn release;
+    and, once loaded, the scores of the probe texts. The file is read once: what was hashed is what is loaded, even if
+    somebody replaces the file meanwhile.
 
-    A joblib file is a pickle: loading it runs what is inside. The hash protects against a file that was damaged, cut
-    short or mixed up with another. It does not protect against somebody who can replace both file and card: load only
-    models from a place that only people you trust can write to, or compare ``sha256`` with a value kept elsewhere.
+    A joblib file is a pickle: loading it runs what is inside. The card's hash protects against a file that was damaged,
+    cut short or mixed up with another. It does not protect against somebody who can replace both file and card: load
+    only models from a place that only people you trust can write to, or give `trusted_sha256`, or load a skops file
+    (``python -m pipeline export --format skops``), which can build nothing but the classes of a model.
+    ``python -m pipeline inspect`` says what is in a file without loading it.
 
     Parameters
     ----------
     path : str or Path
-        Of the joblib file. Where MLflow is installed, also a model in its registry, such as
-        ``models:/security-themes@champion``.
+        Ends in ``.joblib`` or ``.skops``; the card beside it ends in ``.json``. Where MLflow is installed, it may name
+        a model in its registry: ``models:/security-themes@champion``.
+    trusted_sha256 : str, optional
+        The hash the model file must have, in 64 hexadecimal digits: the card's ``sha256``, noted when the model was
+        made and kept where those who can write to the file cannot.
 
     Returns
     -------
@@ -136,10 +153,16 @@ def load_model(path: str | Path = DEFAULT_MODEL) -> ThemeClassifier:
         from .registry import fetch  # needs MLflow
 
         with TemporaryDirectory() as folder:
-            return load_model(fetch(str(path), Path(folder)))
+            return load_model(fetch(str(path), Path(folder)), trusted_sha256)
     path = Path(path)
+    trusted = None if trusted_sha256 is None else _parse_hash(trusted_sha256)
     card = read_card(path)
-    file = _file_of(path, card["sha256"])
+    content = read_model(path, card["sha256"])
+    if trusted is not None and card["sha256"] != trusted:
+        raise ModelError(
+            f"{path}: sha256 {card['sha256']}, but trusted is {trusted}; it is not the model you trust, so nothing of "
+            "it was loaded. Put back the one with that hash, or trust this one if you know who made it"
+        )
     made_with: str = card["versions"]["scikit-learn"]
     installed = version("scikit-learn")
     if made_with.split(".")[:2] != installed.split(".")[:2]:
@@ -151,7 +174,9 @@ def load_model(path: str | Path = DEFAULT_MODEL) -> ThemeClassifier:
         with warnings.catch_warnings():
             # Another patch release of scikit-learn; the probes below tell whether it matters.
             warnings.simplefilter("ignore", InconsistentVersionWarning)
-            model = joblib.load(file)
+            model = _load(content, path.suffix)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
     except Exception as error:  # unpickling raises anything at all when a class has changed
         raise ModelError(
             f"{path}: cannot be loaded by this version of the package ({error!r}); train again: make train"
@@ -162,8 +187,23 @@ def load_model(path: str | Path = DEFAULT_MODEL) -> ThemeClassifier:
     return model
 
 
+def _load(content: bytes, suffix: str) -> Any:
+    if suffix == ".skops":
+        from . import skops_format
+
+        return skops_format.load(content)
+    return joblib.load(io.BytesIO(content))
+
+
+def _parse_hash(text: str) -> str:
+    digits = text.strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", digits):
+        raise ModelError(f"trusted_sha256 must be 64 hexadecimal digits, found {text!r}; copy it from the model's card")
+    return digits
+
+
 def read_card(path: Path) -> dict[str, Any]:
-    """Read the card beside a joblib file.
+    """Read the card beside a model file.
 
     Raises
     ------
@@ -196,7 +236,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def card_path(path: Path) -> Path:
-    """Give the place of the card of a joblib file."""
+    """Give the place of the card of a model file."""
     return path.with_suffix(".json")
 
 
@@ -208,9 +248,7 @@ def file_hash(path: Path) -> str:
 
 def model_hash(model: ThemeClassifier) -> str:
     """SHA-256, in hexadecimal, of the file that `save_model` would write."""
-    file = io.BytesIO()
-    joblib.dump(model, file)
-    return hashlib.sha256(file.getbuffer()).hexdigest()
+    return hashlib.sha256(dump(model)).hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -239,16 +277,23 @@ def finish_replacing(path: Path) -> None:
             pass  # no readable card: nothing to finish
 
 
-def _file_of(path: Path, sha256: str) -> Path:
-    """Find the file that the card speaks of: the model, or the one that a killed save had yet to rename."""
+def read_model(path: Path, sha256: str) -> bytes:
+    """Read the file that the card speaks of, once: the model, or the one that a killed save had yet to rename.
+
+    Raises
+    ------
+    ModelError
+        If no such file has this hash.
+    """
     found = "missing"
     for file in (path, _staged(path)):
         try:
             if file.is_file():
-                if file_hash(file) == sha256:
-                    return file
-                size = file.stat().st_size
-                found = f"{size} bytes, sha256 {file_hash(file)[:12]}…" if found == "missing" else found
+                content = file.read_bytes()
+                digest = hashlib.sha256(content).hexdigest()
+                if digest == sha256:
+                    return content
+                found = f"{len(content)} bytes, sha256 {digest[:12]}…" if found == "missing" else found
         except OSError as error:
             raise ModelError(f"{path}: cannot read: {error.strerror}") from error
     raise ModelError(

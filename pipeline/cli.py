@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--config", type=Path, metavar="FILE", help="TOML with the settings to change")
 
     def option_model(added: argparse.ArgumentParser) -> None:
-        added.add_argument("--model", type=Path, default=_MODEL, metavar="FILE", help="default: %(default)s")
+        added.add_argument(
+            "--model", type=Path, default=_MODEL, metavar="FILE", help="or models:/NAME@ALIAS; default: %(default)s"
+        )
 
     def option_on(added: argparse.ArgumentParser) -> None:
         added.add_argument(
@@ -183,6 +185,15 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, default=Path("models/search"), metavar="DIR", help="default: %(default)s"
     )
     search.add_argument("--no-tracking", action="store_true", help="do not log the trials to MLflow")
+
+    inspect = command("inspect", _inspect, "tell what is in a model file without loading it; 1 if anything is amiss")
+    inspect.add_argument("path", type=Path, nargs="?", default=_MODEL, metavar="FILE", help="default: %(default)s")
+    inspect.add_argument("--format", choices=("table", "json"), default="table")
+
+    export = command("export", _export, "copy a model and its card, or write it as skops, which is safe to load")
+    option_model(export)
+    export.add_argument("--output", type=Path, required=True, metavar="DIR")
+    export.add_argument("--format", choices=("joblib", "skops"), default="joblib")
     return parser
 
 
@@ -528,4 +539,22 @@ def _search(options: argparse.Namespace) -> int:
         with step("logging the trials to MLflow"):
             log_search(found, config)
     print(f"next     python -m pipeline train --config {found.path}")
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from .inspection import inspect_model
+    from .report import format_inspection
+
+    found = inspect_model(options.path)
+    print(json.dumps(found, ensure_ascii=False, indent=2) if options.format == "json" else format_inspection(found))
+    return 1 if found["problems"] else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .artifact import read_card
+    from .export import export_model
+
+    path = export_model(options.model, options.output, options.format)
+    print(f"{path}  sha256 {read_card(path)['sha256']}")
     return 0

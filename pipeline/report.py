@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -182,6 +182,53 @@ def format_curve(curve: dict[str, list["Point"]]) -> str:
         for points in zip(*curve.values(), strict=True)
     ]
     return format_table(header, rows)
+
+
+def format_inspection(found: dict[str, Any]) -> str:
+    """Lay out what `pipeline.inspection.inspect_model` found; signs that could deceive a terminal are written out."""
+    parts = [[f"{found['file']}: {found['bytes']:,} bytes", f"sha256 {found['sha256']}"]]
+    if found["holds"]:
+        parts[0].append(f"holds {found['holds']}")
+    if card := found["card"]:
+        about = f"{card['articles']} articles, {card['none']} of them without a theme"
+        parts.append([f"its card, format {card['format']}: {about}"])
+        themes = [[name, *map(_number, row.values())] for name, row in card["themes"].items()]
+        parts.append(_lines(["theme", "articles", "threshold"], themes))
+        measured = [
+            [METRIC_NAMES[name], *(_number(part[name], part[f"{name}_interval"]) for part in card["metrics"].values())]
+            for name in card["metrics"]["test"]
+            if name in METRIC_NAMES
+        ]
+        header = [f"{part.replace('_', '-')}, {values['n']} articles" for part, values in card["metrics"].items()]
+        parts.append(_lines(["", *header], measured))
+        versions = [[name, *map(str, row.values())] for name, row in card["versions"].items()]
+        parts.append(_lines(["version", "of the card", "installed"], versions))
+    if found["largest"]:
+        largest = [[entry["name"], entry["what"], f"{entry['bytes']:,}"] for entry in found["largest"]]
+        parts.append(_lines(["largest", "what", "bytes"], largest))
+    parts.append(["asks for what models need:", *(f"    {name}" for name in found["expected"])])
+    if found["unexpected"]:
+        parts.append(["ASKS FOR WHAT NO MODEL NEEDS:", *(f"    {name}" for name in found["unexpected"])])
+    parts.append([f"PROBLEM: {problem}" for problem in found["problems"]] or ["nothing unexpected"])
+    return "\n\n".join("\n".join(map(_visible, part)) for part in parts)
+
+
+def _lines(header: list[str], rows: list[list[str]]) -> list[str]:
+    return format_table(header, [list(map(_visible, row)) for row in rows]).splitlines()
+
+
+def _number(value: Any, interval: Any = None) -> str:
+    """Write a number of a card, which may be any JSON."""
+    if not isinstance(value, float):
+        return "–" if value is None else str(value)
+    match interval:
+        case [float(low), float(high)]:
+            return str(Estimate(value, low, high))
+    return f"{value:.2f}"
+
+
+def _visible(text: str) -> str:
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def stamp_report(folder: Path, sha256: str) -> None:

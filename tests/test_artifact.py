@@ -225,6 +225,47 @@ def test_no_model_at_all(tmp_path: Path) -> None:
         load_model(tmp_path / "no.joblib")
 
 
+def test_a_model_is_loaded_only_with_the_hash_kept_elsewhere(
+    models: tuple[ThemeClassifier, ThemeClassifier], saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = read_card(saved)["sha256"]
+    assert same(load_model(saved, trusted_sha256=f" {kept.upper()}\n"), models[0])
+    save_model(models[1], {}, saved)  # file and card replaced together
+    monkeypatch.setattr(joblib, "load", lambda _: pytest.fail("loaded"))
+    with pytest.raises(ModelError, match=f"trusted is {kept}; it is not the model you trust"):
+        load_model(saved, trusted_sha256=kept)
+
+
+@pytest.mark.parametrize("wrong", ["", "abc", "g" * 64, "0" * 63, "0" * 65, "0" * 32 + " " + "0" * 31])
+def test_a_hash_that_is_none_is_refused(saved: Path, wrong: str) -> None:
+    with pytest.raises(ModelError, match="trusted_sha256 must be 64 hexadecimal digits"):
+        load_model(saved, trusted_sha256=wrong)
+
+
+def test_what_was_hashed_is_what_is_loaded(
+    models: tuple[ThemeClassifier, ThemeClassifier], saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is replaced after it was checked, before it is loaded."""
+    load = joblib.load
+
+    def replace(file: Any) -> Any:
+        joblib.dump({"not": "the model"}, saved)
+        return load(file)
+
+    monkeypatch.setattr(joblib, "load", replace)
+    assert same(load_model(saved), models[0])
+
+
+def test_a_disk_that_gives_back_other_bytes_is_noticed(
+    models: tuple[ThemeClassifier, ThemeClassifier], saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact, "file_hash", lambda _: "0" * 64)
+        with pytest.raises(ModelError, match="reads back otherwise than it was written"):
+            save_model(models[1], {}, saved)
+    assert same(load_model(saved), models[0])
+
+
 def test_two_savings_at_once_are_refused(models: tuple[ThemeClassifier, ThemeClassifier], saved: Path) -> None:
     with saved.with_name(".model.joblib.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

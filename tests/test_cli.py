@@ -133,6 +133,8 @@ def test_standard_input(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Ca
         (["train", "--articles", "no.jsonl", "--no-tracking"], "no.jsonl: no such file"),
         (["validate", "no"], "no: no such file or folder"),
         (["log", "--model", "no.joblib"], "no.joblib: no such model"),
+        (["export", "--model", "no.joblib", "--output", "out"], "no.joblib: no such model"),
+        (["inspect", "no.joblib"], "no.joblib: cannot read: No such file"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_one_line(

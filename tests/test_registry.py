@@ -91,6 +91,9 @@ folder = Path(mlflow.artifacts.download_artifacts("models:/security-themes@champ
 (logged,) = folder.rglob("*.joblib")
 told["same bytes"] = file_hash(logged) == file_hash(Path("models/first/security-themes.joblib"))
 
+tell("exported", "export", "--model", "models:/security-themes@champion", "--output", "exported")
+told["exported bytes"] = file_hash(Path("exported/security-themes.joblib")) == file_hash(logged)
+
 def die(*arguments, **options):
     raise ConnectionError("the store went away")
 
@@ -143,7 +146,9 @@ def shuffle_labels(rows: list[dict[str, Any]], theme: str) -> list[dict[str, Any
 def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp(request.param)
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / ".gitignore").write_text("__pycache__/\nmodels/\nfetched/\n*.db\nmlruns/\n*.log\nartifacts/\ntold.json\n")
+    (folder / ".gitignore").write_text(
+        "__pycache__/\nmodels/\nfetched/\nexported/\n*.db\nmlruns/\n*.log\nartifacts/\ntold.json\n"
+    )
     write_toy_project(folder, n_articles=160)
     rows = make_toy_articles(160)
     write_jsonl(folder / "shuffled.jsonl", shuffle_labels(rows, "sea"))
@@ -235,6 +240,8 @@ def test_a_run_tells_its_story(story: dict[str, Any]) -> None:
 def test_the_registered_model_is_the_very_model(story: dict[str, Any]) -> None:
     assert story["from the registry"]
     assert story["same bytes"]
+    assert story["exported"]["code"] == 0
+    assert story["exported bytes"]
     served, ours, *same = story["served"]
     assert served == ours
     assert same == [True, True]
