@@ -234,7 +234,7 @@ def test_a_run_tells_its_story(story: dict[str, Any]) -> None:
     } <= run["metrics"].keys()  # fmt: skip
     assert "report/themes.png" in run["report"]
     assert run["children"] == ["fold 2", "fold 1"]
-    assert "| sea |" in story["champion"]["description"]
+    assert "| ميناء |" in story["champion"]["description"]
 
 
 def test_the_registered_model_is_the_very_model(story: dict[str, Any]) -> None:
