@@ -19,6 +19,7 @@ from pipeline.classifier import build_model
 from pipeline.config import Config
 from pipeline.outputs import SUFFIXES, PartFile
 from pipeline.progress import article_bar
+from pipeline.stream import classify_records
 from pipeline.themes import Taxonomy
 
 from .conftest import ROOT, make_toy_articles
@@ -160,6 +161,30 @@ def test_killed_again_and_again_it_ends_with_the_bytes_of_a_calm_run(
     assert sorted(os.listdir(path.parent)) == ["e", path.name]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "last"), [(".csv", ".part.json"), (".parquet", ".part.json"), (".parquet", ".part")]
+)
+def test_killed_after_the_last_record_only_the_names_are_left_to_change(
+    model: Path, tmp_path: Path, suffix: str, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_jsonl(tmp_path / "in.jsonl", [*make_toy_articles(5), {"id": "no text"}])
+    path, remove = tmp_path / f"out{suffix}", Path.unlink
+
+    def stop(self: Path) -> None:
+        if self.name == f"out{suffix}{last}":
+            raise KeyboardInterrupt
+        remove(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", stop)
+        assert classify(model, "--output", path, "--errors", tmp_path / "e", source) == 130
+    content = path.read_bytes()
+    assert classify(model, "--output", path, "--errors", tmp_path / "e", "--resume", source) == 2
+    assert path.read_bytes() == content
+    assert len(read_back(path)) == 5
+    assert sorted(os.listdir(tmp_path)) == ["e", "in.jsonl", path.name]
+
+
 def test_killed_from_outside_with_processes(model: Path, articles: Path, tmp_path: Path, quick: None) -> None:
     path, source = tmp_path / "out.jsonl", tmp_path / "more.jsonl"
     source.write_text(articles.read_text(encoding="utf-8") * 6, encoding="utf-8")
@@ -180,11 +205,11 @@ def stopped(
     model: Path, articles: Path, tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> Path:
     """A run that a user interrupted."""
-    to_article, count = outputs.classify_records, 0
+    count = 0
 
     def interrupt(*given: Any) -> Any:
         nonlocal count
-        for answers in to_article(*given):
+        for answers in classify_records(*given):
             count += 1
             if count == 6:
                 raise KeyboardInterrupt
@@ -302,7 +327,7 @@ def test_two_runs_do_not_write_to_one_file(model: Path, articles: Path, tmp_path
 def test_the_bar_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     for terminal in (True, False):
         screen = io.StringIO()
-        screen.isatty = lambda terminal=terminal: terminal  # type: ignore[method-assign]
+        monkeypatch.setattr(screen, "isatty", lambda terminal=terminal: terminal)
         monkeypatch.setattr(sys, "stderr", screen)
         with article_bar(100) as show:
             show(400, 1000)

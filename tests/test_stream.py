@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline import Article, PipelineError, classify, classify_stream
 from pipeline.classifier import ThemeClassifier, build_model
@@ -39,7 +42,12 @@ def test_processes_do_not_matter_and_get_the_model_once(
     model: ThemeClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = []
-    monkeypatch.setattr(ThemeClassifier, "__getstate__", lambda self: sent.append(1) or vars(self).copy())
+
+    def send(self: ThemeClassifier) -> dict[str, Any]:
+        sent.append(self)
+        return vars(self).copy()
+
+    monkeypatch.setattr(ThemeClassifier, "__getstate__", send)
     pairs = list(classify_stream(model, TEXTS, batch_size=4, n_jobs=2))
     assert pairs == list(zip(TEXTS, classify(model, TEXTS), strict=True))
     assert len(sent) <= 2
@@ -85,7 +93,7 @@ def test_what_came_before_a_failure_of_the_input_is_answered(model: ThemeClassif
 
 
 def test_what_is_no_text_is_refused_after_what_came_before(model: ThemeClassifier) -> None:
-    stream = classify_stream(model, [*TEXTS[:23], 7], batch_size=5)  # type: ignore[type-var]
+    stream = classify_stream(model, [*TEXTS[:23], 7], batch_size=5)
     for text in TEXTS[:23]:
         assert next(stream)[0] == text
     with pytest.raises(TypeError, match="article 23 is of type int"):
@@ -121,15 +129,11 @@ class Echo(ThemeClassifier):
     """A model that knows nothing, but is there at once."""
 
     def __init__(self) -> None:
-        import numpy as np
-
         self.classes_, self.thresholds = np.array(["sea"]), None
-        self.tuned_thresholds_, self.coef_ = np.ones(1), None
+        self.tuned_thresholds_, self.coef_ = np.ones(1), np.ones((1, 0), dtype=np.float32)
 
-    def predict_proba(self, texts: object) -> object:  # type: ignore[override]
-        import numpy as np
-
-        return np.zeros((len(texts), 1))  # type: ignore[arg-type]
+    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        return np.zeros((len(texts), 1))
 
 
 def test_a_bare_string_and_impossible_numbers_are_refused_at_once(model: ThemeClassifier) -> None:
