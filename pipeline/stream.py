@@ -33,7 +33,7 @@ def classify_stream(
     """Say what each article is about, one after the other, however many come.
 
     The predictions are those of `classify`, bit for bit, whatever the batches and the jobs. Memory is bounded: at most
-    ``(2 * n_jobs + 1) * batch_size`` articles are held, and none is read before it is needed.
+    ``(2 * n_jobs + 1) * batch_size`` articles are held, and nothing is read before the first answer is asked for.
 
     Parameters
     ----------
