@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .normalize import ArabicNormalizer as ArabicNormalizer
     from .predict import Prediction as Prediction
     from .predict import classify as classify
+    from .stream import classify_stream as classify_stream
     from .themes import Taxonomy as Taxonomy
     from .themes import Theme as Theme
 
@@ -33,6 +34,7 @@ _HOME = {
     "Theme": "themes",
     "ThemeClassifier": "classifier",
     "classify": "predict",
+    "classify_stream": "stream",
     "load_model": "artifact",
 }
 

@@ -4,8 +4,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _MODEL = Path("models/security-themes.joblib")
 _RUN = "an id or a name, or their beginning; or champion, previous, latest"
-_BATCH = 256  # articles read, classified and printed at a time
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,7 +116,17 @@ def _parser() -> argparse.ArgumentParser:
 
     classify = command("classify", _classify, "say what articles are about")
     option_model(classify)
-    classify.add_argument("--format", choices=("table", "jsonl"), default="table")
+    classify.add_argument("--format", choices=("table", "jsonl"), default="table", help="of what is printed")
+    classify.add_argument("--output", type=Path, metavar="FILE", help=".jsonl .csv .parquet .jsonl.gz .csv.gz")
+    classify.add_argument("--resume", action="store_true", help="go on with an --output that was not completed")
+    classify.add_argument(
+        "--on-error",
+        choices=("report", "skip", "fail"),
+        default="report",
+        help="a record that cannot be read: say so and exit with 2 at the end (default), count it, or stop",
+    )
+    classify.add_argument("--errors", type=Path, metavar="FILE", help="JSON Lines of the records that cannot be read")
+    classify.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes; default: %(default)s")
     classify.add_argument(
         "paths",
         nargs="*",
@@ -195,6 +204,13 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--output", type=Path, required=True, metavar="DIR")
     export.add_argument("--format", choices=("joblib", "skops"), default="joblib")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
 
 
 def _validate(options: argparse.Namespace) -> int:
@@ -309,71 +325,34 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _classify(options: argparse.Namespace) -> int:
-    from .artifact import load_model
-    from .corpus import STDIN, find_files, read_records, read_stdin
-    from .predict import classify
+    from .artifact import load_model, read_card
+    from .corpus import Inputs
+    from .errors import DataError
+    from .outputs import AnswerFile, AnswerPrinter, answer_inputs, to_json
 
     model = load_model(options.model)
-    arabic = {theme.name: theme.ar for theme in model.taxonomy.themes}
-    streams: list[tuple[str, Iterator[Any]]] = []
-    for path in dict.fromkeys(options.paths):
-        if path == STDIN:
-            streams.append(("stdin", read_stdin()))
-        else:
-            streams += [(str(file), read_records(file)) for file in find_files([path])]
-    sound = True
-    for name, records in streams:
-        empty = True
-        readable = _until_broken(records)
-        while batch := list(islice(readable, _BATCH)):
-            empty = False
-            found = list(_texts(batch))
-            sound &= len(found) == len(batch)
-            for article, prediction in zip(found, classify(model, found), strict=True):
-                if options.format == "jsonl":
-                    print(json.dumps(_to_json(article, prediction), ensure_ascii=False))
-                else:
-                    print(_to_lines(article, prediction, arabic))
-        if empty:
-            print(f"{name}: warning: no articles", file=sys.stderr)
-    return 0 if sound else 2
-
-
-def _until_broken(records: Iterator[Any]) -> Iterator[Any]:
-    """Give the records of a file; where the file as a whole fails, a last one that says so, and other files go on."""
-    from .corpus import Record
-    from .errors import DataError
-
-    try:
-        yield from records
-    except DataError as error:
-        yield Record("error", {}, str(error))
-
-
-def _texts(records: list[Any]) -> Iterator["Article"]:
-    """Give the readable records as articles; say on standard error what is wrong with the others."""
-    from .article import Article, text_problem
-
-    for record in records:
-        title, text = (record.fields.get(key) or "" for key in ("title", "text"))
-        problem = record.problem
-        if not problem and not (isinstance(title, str) and isinstance(text, str)):
-            problem = "'title' and 'text' must be texts; write them in quotation marks"
-        if not problem and "text" not in record.fields and not title:
-            problem = 'no field "text"; write {"text": …}'
-        if problem:
-            print(f"{record.source}: {problem}", file=sys.stderr)
-            continue
-        name = record.fields.get("id")
-        article = Article(record.source if name is None else str(name), title, text)
-        if doubt := text_problem(article.full_text):
-            print(f"{record.source}: warning: {doubt}", file=sys.stderr)
-        yield article
-
-
-def _to_json(article: "Article", prediction: "Prediction") -> dict[str, Any]:
-    scores = {theme: round(score, 4) for theme, score in prediction.scores.items()}
-    return {"id": article.id, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
+    inputs = Inputs(options.paths)
+    target: AnswerFile | AnswerPrinter
+    if options.output:
+        if options.output.resolve() in [file.resolve() for file in inputs.files if file]:
+            raise DataError(f"{options.output}: this is one of the inputs; name another file for the answers")
+        if options.resume and None in inputs.files:
+            raise DataError("standard input cannot be read again; --resume needs files")
+        run = {"model": read_card(options.model)["sha256"], "list of inputs": inputs.describe()}
+        target = AnswerFile(options.output, model.taxonomy.names, run, options.errors, options.resume)
+    elif options.resume:
+        raise DataError("--resume needs --output FILE: what was printed cannot be gone on with")
+    elif options.format == "jsonl":
+        target = AnswerPrinter(to_json, options.errors)
+    else:
+        arabic = {theme.name: theme.ar for theme in model.taxonomy.themes}
+        target = AnswerPrinter(partial(_to_lines, arabic=arabic), options.errors)
+    show_bar = bool(options.output) or not sys.stdout.isatty()
+    with target:
+        answer_inputs(model, inputs, target, options.on_error, options.jobs, show_bar)
+    if target.unread and (options.on_error == "skip" or options.output):
+        print(f"{target.unread} of {target.records} records could not be read", file=sys.stderr)
+    return 2 if target.unread and options.on_error == "report" else 0
 
 
 def _to_lines(article: "Article", prediction: "Prediction", arabic: dict[str, str]) -> str:
@@ -448,8 +427,9 @@ def _curve(options: argparse.Namespace) -> int:
 
 
 def _describe(options: argparse.Namespace) -> int:
+    from .article import Article
     from .config import read_config
-    from .corpus import find_files, read_records
+    from .corpus import Record, find_files, read_records, to_article
     from .datacard import describe_agreement, describe_articles, write_figures
     from .themes import read_taxonomy
     from .validate import load_corpus
@@ -457,7 +437,11 @@ def _describe(options: argparse.Namespace) -> int:
     config = read_config(options.config)
     taxonomy = read_taxonomy(Path(config.data.themes))
     corpus = load_corpus(config.data.articles, taxonomy, config.validation)
-    others = [article for file in find_files(options.against or []) for article in _texts(list(read_records(file)))]
+    records = [to_article(record) for file in find_files(options.against or []) for record in read_records(file)]
+    others = [article for article in records if isinstance(article, Article)]
+    for record in records:
+        if isinstance(record, Record):
+            print(f"{record.source}: {record.problem}", file=sys.stderr)
     figures = describe_articles(corpus, taxonomy, [article.full_text for article in others])
     if options.readings:
         figures += "\n\n" + describe_agreement(corpus.articles, taxonomy, options.readings)

@@ -11,7 +11,7 @@ import io
 import json
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,6 +25,7 @@ SUFFIXES = (".jsonl", ".csv", ".parquet", ".txt")
 LABELED_SUFFIXES = (".jsonl", ".csv", ".parquet")  # plain text has no place for themes
 COLUMNS = ("id", "title", "text", "themes", "date", "outlet_style", "country", "genre", "note")
 STDIN = "-"
+_LONGEST_CELL = 2**24  # characters; the default of 128 KiB is less than a long article
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,14 @@ def find_files(paths: Iterable[str | Path], suffixes: tuple[str, ...] = SUFFIXES
     return files
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """Read one file, chosen by its ending; ``.gz`` is unpacked on the way.
+def read_records(path: Path, on_bytes: Callable[[int], object] = lambda _: None) -> Iterator[Record]:
+    """Read one file, chosen by its ending, a piece at a time however large it is; ``.gz`` is unpacked on the way.
+
+    Parameters
+    ----------
+    path : Path
+    on_bytes : callable, optional
+        Told again and again how many more bytes of the file, packed ones for ``.gz``, have been read.
 
     Raises
     ------
@@ -82,10 +89,15 @@ def read_records(path: Path) -> Iterator[Record]:
     suffix = _suffix(path)
     try:
         if suffix == ".parquet":
-            yield from _read_parquet(path)
+            yield from _read_parquet(path, on_bytes)
         else:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-                yield from readers[suffix](file, str(path))
+            with path.open("rb") as packed, gzip.open(packed) if path.suffix == ".gz" else packed as file:
+                done = 0
+                for record in readers[suffix](file, str(path)):
+                    position = packed.tell()
+                    on_bytes(position - done)
+                    done = position
+                    yield record
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -107,6 +119,82 @@ def read_stdin() -> Iterator[Record]:
     is_jsonl = line.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
     rest: Any = chain(lines, [line], file)
     yield from _read_jsonl(rest, "stdin") if is_jsonl else _read_text(io.BytesIO(b"".join(rest)), "stdin")
+
+
+class Inputs:
+    """Files, and standard input, read one after the other as one; it knows how far it is.
+
+    A file that cannot be read as a whole gives a last record that says so, and the others are read.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files and folders as in `find_files`; ``-`` is standard input. A path named twice counts once.
+
+    Attributes
+    ----------
+    files : list of Path or None
+        None stands for standard input.
+    records : int
+        How many were read so far.
+
+    Raises
+    ------
+    DataError
+        As `find_files` does; and, when read, if there is no standard input.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.files: list[Path | None] = []
+        for path in dict.fromkeys(paths):
+            self.files += [None] if path == STDIN else find_files([path])
+        self._sizes = [file.stat().st_size if file else 0 for file in self.files]
+        self._bytes = self.records = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        for file in self.files:
+            before = self.records
+            for record in self._read(file):
+                self.records += 1
+                yield record
+            if self.records == before:
+                print(f"{file or 'stdin'}: warning: no articles", file=sys.stderr)
+
+    def describe(self) -> list[str]:
+        """Name the files with their sizes: another list is other inputs."""
+        return [f"{file or STDIN} ({size} bytes)" for file, size in zip(self.files, self._sizes, strict=True)]
+
+    @property
+    def expected(self) -> int | None:
+        """About how many records there are in all, after what was read; None where that is unknown."""
+        known = self._bytes and None not in self.files
+        return round(self.records * sum(self._sizes) / self._bytes) if known else None
+
+    def _read(self, file: Path | None) -> Iterator[Record]:
+        if file is None:
+            yield from read_stdin()
+            return
+        try:
+            yield from read_records(file, self._count)
+        except DataError as error:
+            yield Record(f"error: {file}", {}, str(error).removeprefix(f"{file}: "))
+
+    def _count(self, more: int) -> None:
+        self._bytes += more
+
+
+def to_article(record: Record) -> Article | Record:
+    """Make an article of a record, or give the record with its problem where that cannot be."""
+    title, text = (record.fields.get(key) or "" for key in ("title", "text"))
+    problem = record.problem
+    if not problem and not (isinstance(title, str) and isinstance(text, str)):
+        problem = "'title' and 'text' must be texts; write them in quotation marks"
+    if not problem and "text" not in record.fields and not title:
+        problem = 'no field "text"; write {"text": …}'
+    if problem:
+        return Record(record.source, record.fields, problem)
+    name = record.fields.get("id")
+    return Article(record.source if name is None else str(name), title, text, source=record.source)
 
 
 def corpus_hash(articles: Iterable[Article]) -> str:
@@ -163,7 +251,7 @@ def _read_jsonl(file: Any, name: str) -> Iterator[Record]:
 
 
 def _read_csv(file: Any, name: str) -> Iterator[Record]:
-    csv.field_size_limit(2**31 - 1)  # the default of 128 KiB is less than a long article
+    csv.field_size_limit(_LONGEST_CELL)  # so that an odd quotation mark does not take the rest of a large file with it
     # Bytes that are no UTF-8 come through as lone surrogates; their own line is reported, the others are read.
     with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
         reader = csv.DictReader(text, strict=True)
@@ -202,17 +290,19 @@ def _csv_row(source: str, fields: dict[Any, Any], cells: int) -> Record:
     return Record(source, fields)
 
 
-def _read_parquet(path: Path) -> Iterator[Record]:
+def _read_parquet(path: Path, on_bytes: Callable[[int], object]) -> Iterator[Record]:
     try:
         import pyarrow.parquet
     except ImportError as error:
         raise DataError(f"{path}: reading .parquet needs pyarrow: pip install 'security-themes[train]'") from error
     try:
-        with pyarrow.parquet.ParquetFile(path) as table:
-            number = 0
+        # Read page by page: as a rule, a row group is read as a whole, and it may be the whole file.
+        with pyarrow.parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as table:
+            number, size = 0, path.stat().st_size
             # Other columns may hold what Python cannot; they are not asked for.
             known = [name for name in table.schema_arrow.names if name in COLUMNS]
             for batch in table.iter_batches(batch_size=1024, columns=known):
+                on_bytes(size * len(batch) // table.metadata.num_rows)
                 for fields in batch.to_pylist():
                     number += 1
                     yield Record(f"{path}:{number}", {key: value for key, value in fields.items() if value is not None})

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, pairwise
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .hashtable import Hashes, HashTable, Ints
 
 SPACE = ord(" ")
+_T = TypeVar("_T")
 _SHORTEST = 3  # letters of a word of one letter between its spaces
 _LETTER, _RUN = np.uint64(0xD1B54A32D192ED03), np.uint64(0xABC98388FB8FAC03)  # odd, with well-mixed bits
 
@@ -211,9 +212,9 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
     return ordered[first]
 
 
-def batched(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Cut texts into lists of this many."""
-    iterator = iter(texts)
+def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Cut items, such as texts, into lists of this many."""
+    iterator = iter(items)
     while some := list(islice(iterator, size)):
         yield some
 
@@ -223,9 +224,10 @@ _known_powers = np.ones(1, dtype=np.uint64)
 
 def _powers(count: int) -> Hashes:
     """Powers 0, 1, … of the base; computed once for the longest word that was seen."""
-    global _known_powers  # replaced as a whole, so that threads see the old or the new
-    if len(_known_powers) < count:
+    global _known_powers
+    powers = _known_powers  # read once: another thread may put shorter ones there at any moment
+    if len(powers) < count:
         steps = np.full(max(64, 2 * count), _LETTER)
         steps[0] = 1
-        _known_powers = np.cumprod(steps, dtype=np.uint64)
-    return _known_powers[:count]
+        powers = _known_powers = np.cumprod(steps, dtype=np.uint64)
+    return powers[:count]

@@ -43,6 +43,7 @@ def test_the_public_interface() -> None:
         "ThemeClassifier",
         "__version__",
         "classify",
+        "classify_stream",
         "load_model",
     ]
     for name in pipeline.__all__:

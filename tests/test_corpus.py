@@ -1,5 +1,6 @@
 import gzip
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.article import Article
-from pipeline.corpus import corpus_hash, find_files, read_records, read_stdin
+from pipeline.corpus import Inputs, corpus_hash, find_files, read_records, read_stdin
 from pipeline.errors import DataError
 
 from .conftest import write_jsonl
@@ -162,3 +163,31 @@ def test_flipped_bits_in_an_archive_are_refused(tmp_path: Path) -> None:
     path.write_bytes(packed)
     with pytest.raises(DataError, match="cannot read"):
         list(read_records(path))
+
+
+def test_an_odd_quote_does_not_take_the_rest_of_a_large_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.corpus._LONGEST_CELL", 1000)
+    path = tmp_path / "a.csv"
+    path.write_text('id,text\n1,"لا يغلق\n' + "2,نص\n" * 1000, encoding="utf-8")
+    records = list(read_records(path))
+    assert "field larger than field limit" in records[0].problem
+    assert sum(not record.problem for record in records) > 700
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet"])
+def test_inputs_know_about_how_many_records_there_are(tmp_path: Path, name: str) -> None:
+    path, rows = tmp_path / name, [{"text": f"نص الخبر {i}"} for i in range(5000)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    if name.endswith(".parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif name.endswith(".csv"):
+        path.write_text("text\n" + "".join(row["text"] + "\n" for row in rows), encoding="utf-8")
+    else:
+        path.write_bytes(gzip.compress(lines) if name.endswith(".gz") else lines)
+    inputs = Inputs([str(path)])
+    assert inputs.expected is None
+    expected = [inputs.expected for _ in inputs]
+    assert inputs.records == 5000
+    assert expected[-1] == pytest.approx(5000, rel=0.01)
+    if not name.endswith(".gz"):  # so small an archive is read at once
+        assert expected[2500] == pytest.approx(5000, rel=0.4)

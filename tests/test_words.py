@@ -1,9 +1,11 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import words as module
 from pipeline.words import SPACE, Words, batched, collect, distinct, hash_letters
 
 TEXTS = st.lists(st.text(alphabet="ابت \n", max_size=30), max_size=6)
@@ -84,3 +86,13 @@ def test_distinct_and_batched() -> None:
     assert distinct(np.array([3, 1, 3, 2, 1])).tolist() == [1, 2, 3]
     assert distinct(np.zeros(0, dtype=np.int64)).tolist() == []
     assert list(batched("ابتث", 3)) == [["ا", "ب", "ت"], ["ث"]]
+
+
+def test_a_thread_that_needs_fewer_powers_does_not_shorten_those_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Raced(np.ndarray):  # as if another thread came at the worst moment: between looking and taking
+        def __len__(self) -> int:
+            module._known_powers = np.ones(1, dtype=np.uint64)
+            return super().__len__()
+
+    monkeypatch.setattr(module, "_known_powers", np.ones(100, dtype=np.uint64).view(Raced))
+    assert module._powers(50).shape == (50,)

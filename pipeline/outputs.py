@@ -1,0 +1,376 @@
+"""Answers in files: JSON Lines, CSV or Parquet; whole or not there, and gone on with after a kill.
+
+Until it is complete, ``FILE`` is ``FILE.part``. Beside it ``FILE.part.json``, the checkpoint, says how many records of
+the input are done with and how many bytes hold their answers; it is replaced only when these bytes are on the disk.
+What follows them was left by a kill: a resumed run removes it and goes on from there.
+
+* ``.gz`` is one gzip member from each checkpoint to the next, which readers take for one file.
+* Parquet cannot be appended to: its ``.part`` is JSON Lines, turned into Parquet at the end.
+"""
+
+import csv
+import fcntl
+import gzip
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any, Self
+
+from .article import Article, text_problem
+from .artifact import write_text
+from .classifier import ThemeClassifier
+from .corpus import Inputs, Record
+from .errors import DataError
+from .predict import Prediction
+from .progress import article_bar, say
+from .stream import Answer, classify_records
+from .words import batched
+
+SUFFIXES = (".jsonl", ".csv", ".parquet", ".jsonl.gz", ".csv.gz")
+_STRIDE = 4096  # records between checkpoints: about a second of work, and a megabyte of answers
+_ROW_GROUP = 1 << 14  # rows of a Parquet file that are in memory at a time
+
+
+def to_dict(article: Article, prediction: Prediction) -> dict[str, Any]:
+    """Give an answer as a JSON object: id, themes, primary, scores to 4 digits."""
+    scores = {theme: round(score, 4) for theme, score in prediction.scores.items()}
+    return {"id": article.id, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
+
+
+def to_json(article: Article, prediction: Prediction) -> str:
+    """Give an answer as a line of JSON."""
+    return json.dumps(to_dict(article, prediction), ensure_ascii=False)
+
+
+class PartFile:
+    """A file that is called ``NAME.part`` until it is complete; packed if its name ends in ``.gz``.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made if need be.
+    size : int, default=0
+        Bytes to keep of those that are there.
+
+    Raises
+    ------
+    DataError
+        If another process is writing to it, or it has fewer bytes than are to be kept.
+    """
+
+    def __init__(self, path: Path, size: int = 0) -> None:
+        self.path, self.size = path, size
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._part = _part_path(path)
+        self._file = self._part.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of the process: a kill frees it
+            if (found := self._part.stat().st_size) < size:
+                raise DataError(
+                    f"{self._part}: {found} bytes, but {size} were written; it was cut short or removed since. "
+                    "To begin anew, delete it and the .part.json"
+                )
+        except BaseException as error:
+            self._file.close()
+            if isinstance(error, BlockingIOError):
+                raise DataError(f"{self._part}: another run is writing here; give each its own file") from error
+            raise
+        self._file.truncate(size)
+
+    def write(self, content: bytes) -> None:
+        """Append bytes, and see to it that they survive a loss of power."""
+        if self.path.suffix == ".gz":
+            content = gzip.compress(content, compresslevel=6, mtime=0)
+        self.size += self._file.write(content)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def finish(self, move: Callable[[Path, Path], object] = os.replace) -> None:
+        """Give it its name."""
+        move(self._part, self.path)
+        self.close()
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``FILE.part.json`` holds.
+
+    Attributes
+    ----------
+    run : dict
+        What must be the same for the run to be gone on with.
+    records, unread : int
+        Records of the input that are done with, and how many of them could not be read.
+    sizes : sequence of int
+        Bytes of the file of answers, and of the one of problems, that belong to these records.
+    complete : bool
+        Whether the input is at its end, so that only the names are to be changed.
+    """
+
+    run: dict[str, Any]
+    records: int = 0
+    unread: int = 0
+    sizes: Sequence[int] = (0, 0)
+    complete: bool = False
+
+
+class AnswerFile:
+    """A file of answers, and one of problems where it is asked for; a context manager.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in one of `SUFFIXES`.
+    themes : sequence of str
+        Those that are scored, in the order of the columns.
+    run : dict
+        What must be the same for the run to be gone on with: what it is, for people, to a string or list of strings.
+    problems : Path or None, default=None
+        JSON Lines: source and problem of each record that could not be read.
+    resume : bool, default=False
+        Go on where an earlier run stopped, if one did.
+
+    Attributes
+    ----------
+    done : Checkpoint
+        How far it is, on the disk.
+    records, unread : int
+        How far it is, what waits to be written included.
+
+    Raises
+    ------
+    DataError
+        If the ending is unknown; an earlier run stopped here and `resume` is false; or it is true, and that run was
+        another one.
+    """
+
+    def __init__(
+        self, path: Path, themes: Sequence[str], run: dict[str, Any], problems: Path | None = None, resume: bool = False
+    ) -> None:
+        if not path.name.lower().endswith(SUFFIXES):
+            raise DataError(f"{path}: cannot write files of this kind. Writable: {', '.join(SUFFIXES)}")
+        if path.suffix == ".parquet":
+            import pyarrow.parquet  # noqa: F401  # missed now rather than at the end
+        self._path, self._themes = path, themes
+        self.done = _read_checkpoint(path, run | {"file of problems": str(problems or "")}, resume)
+        self.records, self.unread = self.done.records, self.done.unread
+        self._files = [
+            PartFile(file, size)
+            for file, size in zip([path, problems], self.done.sizes, strict=False)
+            if file and not (self.done.complete and not _part_path(file).exists())  # it has its name already
+        ]
+        self._waiting = [bytearray() for _ in self._files]
+        self._is_csv = path.name.lower().endswith((".csv", ".csv.gz"))
+        if self._is_csv and not self.done.sizes[0]:
+            self._waiting[0] += _to_csv([["id", "themes", "primary", *(f"score.{theme}" for theme in themes)]])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for file in self._files:
+            file.close()
+        if kind and self.done.records:
+            say(f"{_part_path(self._path)}: {self.done.records} records are done; go on with --resume")
+
+    def write(self, answers: Sequence[Answer]) -> None:
+        """Add answers, and problems, in the order of the input."""
+        objects = [to_dict(*answer) for answer in answers if not isinstance(answer, Record)]
+        self._waiting[0] += _to_csv(map(_to_row, objects)) if self._is_csv else _to_jsonl(objects)
+        unread = [answer for answer in answers if isinstance(answer, Record)]
+        if len(self._files) > 1:
+            self._waiting[1] += _to_jsonl(map(_to_problem, unread))
+        self.records += len(answers)
+        self.unread += len(unread)
+        if self.records - self.done.records >= _STRIDE:
+            self.commit()
+
+    def commit(self, complete: bool = False) -> None:
+        """Write to the disk what waits, and then the checkpoint."""
+        for file, content in zip(self._files, self._waiting, strict=True):
+            if content or not file.size:  # an empty archive has bytes too
+                file.write(bytes(content))
+            content.clear()
+        self.done = Checkpoint(self.done.run, self.records, self.unread, [file.size for file in self._files], complete)
+        text = json.dumps(asdict(self.done), ensure_ascii=False, indent=2)
+        write_text(_checkpoint_path(self._path), text + "\n")
+
+    def finish(self) -> None:
+        """Give the files their names. A run killed in between is finished by a resumed one."""
+        if not self.done.complete:
+            self.commit(complete=True)
+        for file in self._files:
+            if file.path == self._path and self._path.suffix == ".parquet":
+                file.finish(partial(_to_parquet, themes=self._themes))
+            else:
+                file.finish()
+        _checkpoint_path(self._path).unlink()
+
+
+class AnswerPrinter:
+    """Answers on standard output, used as an `AnswerFile` is; problems in a file where it is asked for."""
+
+    def __init__(self, to_text: Callable[[Article, Prediction], str], problems: Path | None = None) -> None:
+        self.done, self.unread = Checkpoint({}), 0
+        self.records = 0
+        self._to_text = to_text
+        self._problems = PartFile(problems) if problems else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._problems:
+            self._problems.close()
+
+    def write(self, answers: Sequence[Answer]) -> None:
+        """Print answers; write problems."""
+        for answer in answers:
+            if not isinstance(answer, Record):
+                print(self._to_text(*answer))
+                continue
+            self.unread += 1
+            if self._problems:
+                self._problems.write(_to_jsonl([_to_problem(answer)]))
+        self.records += len(answers)
+
+    def commit(self) -> None:
+        """Do nothing: what is printed stays printed."""
+
+    def finish(self) -> None:
+        """Give the file of problems its name."""
+        if self._problems:
+            self._problems.finish()
+
+
+def answer_inputs(
+    model: ThemeClassifier,
+    inputs: Inputs,
+    target: AnswerFile | AnswerPrinter,
+    on_error: str = "report",
+    n_jobs: int = 1,
+    show_bar: bool = True,
+) -> None:
+    """Classify what is read, from where `target` stands to the end, and finish it.
+
+    Parameters
+    ----------
+    model : ThemeClassifier
+    inputs : Inputs
+    target : AnswerFile or AnswerPrinter
+        Entered already.
+    on_error : {"report", "skip", "fail"}, default="report"
+        What to do about a record that cannot be read: say so on standard error and go on, only go on, or stop.
+    n_jobs : int, default=1
+        Processes.
+    show_bar : bool, default=True
+        Whether to show progress, if standard error is a terminal.
+
+    Raises
+    ------
+    DataError
+        If `on_error` is "fail" and a record cannot be read; all before it is written.
+    """
+    rest = islice(inputs, target.records, None) if not target.done.complete else iter(())
+    with article_bar(target.records, show_bar) as show, closing(classify_records(model, rest, n_jobs)) as answered:
+        for answers in answered:
+            unread = [number for number, answer in enumerate(answers) if isinstance(answer, Record)]
+            if unread and on_error == "fail":
+                target.write(answers[: unread[0]])
+                target.commit()
+                record = answers[unread[0]]
+                assert isinstance(record, Record)
+                raise DataError(f"{record.source.removeprefix('error: ')}: {record.problem}")
+            for answer in answers:
+                if not isinstance(answer, Record):
+                    if doubt := text_problem(answer[0].full_text):
+                        say(f"{answer[0].source}: warning: {doubt}")
+                elif on_error == "report":
+                    say(f"{answer.source}: {answer.problem}")
+            target.write(answers)
+            show(target.records, inputs.expected)
+    target.finish()
+
+
+def _part_path(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _checkpoint_path(path: Path) -> Path:
+    return path.with_name(path.name + ".part.json")
+
+
+def _read_checkpoint(path: Path, run: dict[str, Any], resume: bool) -> Checkpoint:
+    where = _checkpoint_path(path)
+    try:
+        saved = Checkpoint(**json.loads(where.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return Checkpoint(run)
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{where}: not a checkpoint ({error}); to begin anew, delete it") from error
+    if not resume:
+        raise DataError(
+            f"{path}: an earlier run stopped after {saved.records} records; go on with --resume, or delete {where} "
+            "to begin anew"
+        )
+    for name, now in run.items():
+        then = saved.run.get(name)
+        if then != now:
+            pairs = zip_longest(then, now) if isinstance(then, list) and isinstance(now, list) else [(then, now)]
+            old, new = next(pair for pair in pairs if pair[0] != pair[1])
+            raise DataError(
+                f"{where}: begun with another {name}: then {old or 'none'}, now {new or 'none'}. Go on with what it "
+                "was begun with, or delete the checkpoint to begin anew"
+            )
+    return saved
+
+
+def _to_jsonl(objects: Iterable[dict[str, Any]]) -> bytes:
+    lines = (json.dumps(some, ensure_ascii=False) + "\n" for some in objects)
+    return "".join(lines).encode("utf-8", "backslashreplace")  # half characters as escapes, which JSON reads back
+
+
+def _to_csv(rows: Iterable[list[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _to_row(answer: dict[str, Any]) -> list[Any]:
+    return [answer["id"], "|".join(answer["themes"]), answer["primary"], *answer["scores"].values()]
+
+
+def _to_problem(record: Record) -> dict[str, Any]:
+    return {"source": record.source.removeprefix("error: "), "problem": record.problem}
+
+
+def _to_parquet(part: Path, path: Path, themes: Sequence[str]) -> None:
+    """Turn JSON Lines into Parquet."""
+    import pyarrow
+    import pyarrow.parquet
+
+    text, number = pyarrow.string(), pyarrow.float64()
+    columns = {"id": text, "themes": pyarrow.list_(text), "primary": text, **{f"score.{t}": number for t in themes}}
+    schema = pyarrow.schema(columns.items())
+    staged = path.with_name(path.name + ".new")
+    with part.open("rb") as lines, staged.open("wb") as file:
+        with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+            for some in batched(map(json.loads, lines), _ROW_GROUP):
+                ids = [answer["id"].encode("utf-8", "backslashreplace").decode() for answer in some]
+                scores = [[answer["scores"][theme] for answer in some] for theme in themes]
+                other = [[answer[name] for answer in some] for name in ("themes", "primary")]
+                writer.write_batch(pyarrow.record_batch([ids, *other, *scores], schema=schema))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(staged, path)
+    part.unlink()
