@@ -1,5 +1,6 @@
 """What a long command is doing, on standard error, and what each step cost."""
 
+import os
 import resource
 import sys
 import time
@@ -68,6 +69,11 @@ def article_bar(done: int, show: bool = True) -> Iterator[Callable[[int, int | N
             bar.update(done - bar.n)
 
         yield update
+
+
+def silence_output() -> None:
+    """Send standard output nowhere: its reader has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(message: str) -> None:

@@ -132,7 +132,7 @@ def test_standard_input(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Ca
         (["train", "--config", "no.toml"], "no.toml: cannot read the configuration"),
         (["train", "--articles", "no.jsonl", "--no-tracking"], "no.jsonl: no such file"),
         (["validate", "no"], "no: no such file or folder"),
-        (["log", "--model", "no.joblib"], "no.joblib: no such model"),
+        (["log", "no.joblib"], "no.joblib: no such model"),
         (["export", "--model", "no.joblib", "--output", "out"], "no.joblib: no such model"),
         (["inspect", "no.joblib"], "no.joblib: cannot read: No such file"),
     ],

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from pipeline import cli
 from pipeline.artifact import DEFAULT_MODEL, load_model
+from pipeline.commands import options
 from pipeline.train import Trained
 
 from .conftest import ROOT
@@ -83,7 +83,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
 def test_the_default_model_is_the_same_everywhere() -> None:
     """The command line keeps a copy of its own, so as to answer --help without loading scikit-learn."""
-    assert cli._MODEL == DEFAULT_MODEL
+    assert options.MODEL == DEFAULT_MODEL
 
 
 def test_the_version_is_the_packages() -> None:

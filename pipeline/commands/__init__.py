@@ -1,0 +1,1 @@
+"""What `pipeline.cli` runs: one module for each kind of user."""
