@@ -9,6 +9,7 @@ To bump the format: raise `FORMAT`, say here what changed, and keep a card of th
 
 * 1: the first.
 * 2: features are one estimator, `TextFeatures`, that knows words by their hashes.
+* 3: letters sum to a constant.
 """
 
 import fcntl
@@ -31,7 +32,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from .classifier import ThemeClassifier
 from .errors import ModelError
 
-FORMAT = 2
+FORMAT = 3
 DEFAULT_MODEL = Path("models/security-themes.joblib")
 PACKAGES = ("scikit-learn", "numpy", "scipy", "joblib", "pyarabic")
 REGISTRY = "models:/"

@@ -1,7 +1,7 @@
 """The model: one scikit-learn estimator from raw texts to themes, with calibrated scores and a threshold a theme."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +13,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from .config import Config
-from .features import build_features
+from .features import TextFeatures, build_features
 from .linear import LEARNERS, fit_planes
 from .normalize import check_texts
+from .projection import Projection
 from .split import fold_numbers
 from .themes import Taxonomy
 
@@ -32,8 +33,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     features : transformer
-        From a list of texts to a sparse matrix (n_texts, n_features). One that multiplies it by coefficients itself, as
-        `pipeline.features.TextFeatures` does, is asked for that: it is quicker.
+        From a list of texts to a sparse matrix (n_texts, n_features); `pipeline.features.TextFeatures` is quickest, see
+        `pipeline.projection`.
     taxonomy : Taxonomy
         Names the columns of the labels, and travels with the model.
     learner : {"svm", "logistic", "complement_nb", "nbsvm"}, default="svm"
@@ -125,7 +126,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         for fold in range(self.folds):
             inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             features, coef, intercept = self._learn([texts[i] for i in inside], labels[inside])
-            scores[outside] = _project(features, [texts[i] for i in outside], coef)[0] + intercept
+            scores[outside] = _projection(features, coef)([texts[i] for i in outside])[0] + intercept
         self.calibration_ = np.stack([_calibrate(*column) for column in zip(scores.T, labels.T, strict=True)])
         probabilities = _sigmoid(scores * self.calibration_[:, 0] + self.calibration_[:, 1])
         self.tuned_thresholds_ = np.array(
@@ -143,6 +144,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             self.calibration_[unlearned, 0] = 0
             self.tuned_thresholds_[unlearned] = 1
         self.features_, self.coef_, self.intercept_ = self._learn(texts, labels)
+        self._project = _projection(self.features_, self.coef_)
         return self
 
     def _learn(
@@ -198,7 +200,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_fitted()
         texts = check_texts(texts)
-        products, known = _project(self.features_, texts, self.coef_)
+        products, known = self._project(texts)
         probabilities = _sigmoid((products + self.intercept_) * self.calibration_[:, 0] + self.calibration_[:, 1])
         probabilities *= known[:, None]
         return probabilities
@@ -219,6 +221,15 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     def apply_thresholds(probabilities: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int8]:
         """Turn probabilities into 0 and 1. A probability of exactly 0 is never a yes."""
         return ((probabilities >= thresholds) & (probabilities > 0)).astype(np.int8)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {key: value for key, value in state.items() if key != "_project"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "coef_" in state:
+            self._project = _projection(self.features_, self.coef_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -287,17 +298,18 @@ def _calibrate(scores: NDArray[np.float64], labels: NDArray[np.int8]) -> tuple[f
     return float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])
 
 
-def _project(
-    features: Any, texts: list[str], coef: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Multiply features by coefficients, and say of which texts any feature is known."""
-    if hasattr(features, "project"):
-        products: tuple[NDArray[np.float32], NDArray[np.bool_]] = features.project(texts, coef)
-        return products
-    if not texts:
-        return np.zeros((0, len(coef)), dtype=np.float32), np.zeros(0, dtype=np.bool_)
-    X = csr_matrix(features.transform(texts))
-    return X @ coef.T, X.getnnz(axis=1) > 0
+def _projection(features: Any, coef: NDArray[np.float32]) -> Callable[[list[str]], tuple[Any, NDArray[np.bool_]]]:
+    """Give what multiplies features of texts by coefficients, and says of which texts any feature is known."""
+    if isinstance(features, TextFeatures):
+        return Projection(features, coef)
+
+    def multiply(texts: list[str]) -> tuple[Any, NDArray[np.bool_]]:
+        if not texts:
+            return np.zeros((0, len(coef)), dtype=np.float32), np.zeros(0, dtype=np.bool_)
+        X = csr_matrix(features.transform(texts))
+        return X @ coef.T, X.getnnz(axis=1) > 0
+
+    return multiply
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, texts: Sequence[str], y: Any = None) -> csr_matrix:
         """Learn, and give the features of the same texts, see `transform`."""
-        chunks = list(self._split(texts))
+        chunks = list(self.split(texts))
         self.ngrams_ = clone(self.ngrams)
         self.keywords_ = None if self.keywords is None else clone(self.keywords).fit([])
         return self._beside(self.ngrams_.learn(chunks), chunks)
@@ -80,45 +80,8 @@ class TextFeatures(TransformerMixin, BaseEstimator):
             If it was not fitted.
         """
         self._check_fitted()
-        chunks = list(self._split(texts))
-        return self._beside(self.ngrams_.join([self.ngrams_.weigh(words) for words in chunks]), chunks)
-
-    def project(self, texts: Sequence[str], coef: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Multiply features by coefficients: ``transform(texts) @ coef.T``, without the matrix of features.
-
-        Parameters
-        ----------
-        texts : sequence of str
-        coef : ndarray of float32, shape (n_outputs, n_features)
-            Quickest where the outputs of a feature lie side by side in memory.
-
-        Returns
-        -------
-        products : ndarray of float32, shape (n_texts, n_outputs)
-        known : ndarray of bool, shape (n_texts,)
-            False for texts of which no feature is known.
-        """
-        self._check_fitted()
-        products = np.zeros((len(texts), len(coef)), dtype=np.float32)
-        known = np.zeros(len(texts), dtype=np.bool_)
-        by_feature, n_ngrams = coef.T, len(self.ngrams_.idf_)
-        first = 0
-        for words in self._split(texts):
-            rows = slice(first, first := first + len(words.counts))
-            values, columns, bounds = self.ngrams_.weigh(words)
-            # Summed text by text, so that each gets the same bits alone and among others.
-            bounds = bounds[::2]
-            filled = (bounds[1:] > bounds[:-1]).nonzero()[0]
-            parts = by_feature.take(columns, axis=0)
-            parts *= values[:, None]
-            products[rows][filled] = np.add.reduceat(parts, bounds.take(filled), axis=0) if filled.size else 0
-            known[rows][filled] = True
-            if self.keywords_ is not None:
-                rates = self._rate(words)
-                for theme in np.flatnonzero(rates.any(axis=0)).tolist():
-                    products[rows] += rates[:, theme, None] * by_feature[n_ngrams + theme]
-                known[rows] |= rates.any(axis=1)
-        return products, known
+        chunks = list(self.split(texts))
+        return self._beside(self.ngrams_.weigh(chunks), chunks)
 
     def prune(self, X: csr_matrix, strength: NDArray[np.floating[Any]], most: int) -> csr_matrix:
         """Forget all but the strongest n-grams; the rates of keywords stay.
@@ -147,11 +110,13 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         names = self.ngrams_.get_feature_names_out()
         return names if self.keywords_ is None else np.append(names, self.keywords_.get_feature_names_out())
 
-    def _split(self, texts: Sequence[str]) -> Iterator[Words]:
+    def split(self, texts: Sequence[str]) -> Iterator[Words]:
+        """Normalize raw texts and split them into words, a few texts at a time."""
         for some in batched(check_texts(texts), _CHUNK):
             yield self.normalizer.words(repeat_head(some, self.head_weight) if self.head_weight > 1 else some)
 
-    def _rate(self, words: Words) -> NDArray[np.float32]:
+    def rate(self, words: Words) -> NDArray[np.float32]:
+        """Give the rates of keywords in texts, shape (n_texts, 2 * n_themes); only where there are any."""
         assert self.keywords_ is not None
         rates: NDArray[np.float32] = self.keywords_.rate(words) * np.float32(self.keyword_weight)
         return rates
@@ -160,7 +125,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         """Put the rates of keywords to the right of the n-grams of the same texts."""
         if self.keywords_ is None or not chunks:
             return ngrams if self.keywords_ is None else csr_matrix((0, len(self.get_feature_names_out())))
-        rates = np.concatenate([self._rate(words) for words in chunks])
+        rates = np.concatenate([self.rate(words) for words in chunks])
         return hstack((ngrams, csr_matrix(rates)), format="csr", dtype=np.float32)
 
     def _check_fitted(self) -> None:

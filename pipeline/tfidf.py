@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
@@ -20,7 +20,7 @@ from .words import Words, batched, collect, distinct, hash_letters, join
 
 _NO_PLACES: Ints = np.zeros(0, dtype=np.int64)
 _CHUNK = 64  # texts whose features are counted at a time, so that they stay in the processor's cache
-_DERIVED = ("_words", "_runs", "_letters", "_spelled", "_sizes", "_n_runs", "_n_features", "_edges")
+_DERIVED = ("_words", "_runs", "_letters", "_spelled", "_sizes", "_n_letters", "n_runs")
 
 
 class Sparse(NamedTuple):
@@ -29,22 +29,25 @@ class Sparse(NamedTuple):
     Attributes
     ----------
     values : ndarray of float32, shape (n_values,)
-    columns : ndarray of int32, shape (n_values,)
-    bounds : ndarray of int, shape (2 * n_texts + 1,)
-        Where the words of each text begin, and then its letters.
+    columns : ndarray of int, shape (n_values,)
+    bounds : ndarray of int, shape (n_texts + 1,)
+        Where the values of each text begin.
     """
 
     values: NDArray[np.float32]
-    columns: NDArray[np.int32]
+    columns: Ints
     bounds: Ints
 
 
 class NgramTfidf(TransformerMixin, BaseEstimator):
-    r"""Two blocks of TF-IDF side by side, words and letters, each of length 1 a text, times its weight.
+    r"""Two blocks of TF-IDF side by side: words, of length 1 a text, and letters, of sum 1 a text, times a weight.
 
     The features and values of scikit-learn's ``TfidfVectorizer(token_pattern=r"\\S+", lowercase=False)`` and
-    ``TfidfVectorizer(analyzer="char_wb", lowercase=False)`` with the same parameters and float32, in another order of
-    columns; the tests compare them.
+    ``TfidfVectorizer(analyzer="char_wb", lowercase=False, norm="l1")`` with the same parameters and float32, in another
+    order of columns; the tests compare them.
+
+    The letters are counted plainly and sum to 1, so that what they say of a text is a mean of what each of its words
+    says: it can be looked up word by word, see `pipeline.projection`.
 
     Parameters
     ----------
@@ -55,9 +58,10 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
     min_df : int, default=2
         Texts a feature must occur in.
     sublinear_tf : bool, default=True
-        1 + log(count) instead of the count.
+        1 + log(count) instead of the count, of words and their runs.
     char_weight : float, default=1.0
-        Of the letters beside the words.
+        Sum of the letters of a text. Their length is far less than their sum: some ten to twenty make them weigh as
+        much as the words.
 
     Attributes
     ----------
@@ -113,7 +117,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         """
         if not hasattr(self, "idf_"):
             raise NotFittedError("this NgramTfidf is not fitted yet; call fit first")
-        return self.join([self.weigh(words) for words in _split(texts)])
+        return self.weigh(list(_split(texts)))
 
     def learn(self, chunks: Sequence[Words]) -> csr_matrix:
         """Learn from texts that are split into words already, and give their features; as `fit_transform` does."""
@@ -133,20 +137,44 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         sizes = len(names), *map(len, self.runs_)
         self.kept_ = tuple(size if n >= self.word_ngrams[0] else 0 for n, size in enumerate(sizes, start=1))
         self._prepare()
-        if not self._n_features:
+        if not self.n_runs + self._n_letters:
             raise ValueError(f"no feature occurs in {self.min_df} texts or more; lower min_df, or give more texts")
-        parts = [self._count(words) for words in chunks]
-        in_texts = np.sum([np.bincount(part.columns, minlength=self._n_features) for part in parts], axis=0)
-        self.idf_ = (np.log((1 + len(counts)) / (1 + in_texts)) + 1).astype(np.float32)
-        return self.join([self._weigh(part) for part in parts])
+        places = [self.number(words) for words in chunks]
+        runs, letters = (list(map(count, chunks, places)) for count in (self._count_runs, self._count_letters))
+        found_in = [
+            np.sum([np.bincount(part.columns, minlength=size) for part in parts], axis=0)
+            for parts, size in ((runs, self.n_runs), (letters, self._n_letters))
+        ]
+        self.idf_ = (np.log((1 + len(counts)) / (1 + np.concatenate(found_in))) + 1).astype(np.float32)
+        return self._join(list(map(self._weigh_runs, runs)), list(map(self._weigh_letters, letters)))
 
-    def weigh(self, words: Words) -> Sparse:
+    def weigh(self, chunks: Sequence[Words]) -> csr_matrix:
         """Turn texts that are split into words already into features, as `transform` does."""
-        return self._weigh(self._count(words))
+        numbers = [self.number(words) for words in chunks]
+        letters = [self._weigh_letters(self._count_letters(*part)) for part in zip(chunks, numbers, strict=True)]
+        return self._join([self.weigh_runs(*part) for part in zip(chunks, numbers, strict=True)], letters)
 
-    def join(self, parts: Sequence[Sparse]) -> csr_matrix:
-        """Put features of texts one below the other."""
-        return join_rows(parts, self._n_features)
+    def number(self, words: Words) -> Ints:
+        """Give each word its place in `vocabulary_`; -1 where it has none."""
+        return self._words.find(words.hashes)
+
+    def weigh_runs(self, words: Words, numbers: Ints) -> Sparse:
+        """Give the first block of features: words and their runs."""
+        return self._weigh_runs(self._count_runs(words, numbers))
+
+    def spell(self, words: Words, some: Ints) -> tuple[Ints, Ints]:
+        """Find the known runs of letters in some words: place of the word among them, number of the run."""
+        assert self.char_ngrams is not None
+        which, hashes, *_ = words.cut(some, *self.char_ngrams)
+        found = self._letters.find(hashes)
+        hits = (found >= 0).nonzero()[0]
+        return which.take(hits), found.take(hits)
+
+    def spelling(self) -> csr_matrix:
+        """Say how often each word of `vocabulary_` holds each run of letters: shape (n_words, n_letters)."""
+        starts, letters = self._spelled
+        values = np.ones(len(letters), dtype=np.float32)
+        return csr_matrix((values, letters, starts), shape=(len(starts) - 1, self._n_letters))
 
     def prune(self, X: csr_matrix, kept: NDArray[np.bool_]) -> csr_matrix:
         """Forget features.
@@ -163,7 +191,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         sparse matrix of shape (n_texts, n_kept)
             What `transform` gives for these texts from now on: each block has its length again.
         """
-        levels = np.split(kept[: self._n_runs], np.cumsum(self.kept_)[:-1])
+        levels = np.split(kept[: self.n_runs], np.cumsum(self.kept_)[:-1])
         features = [
             np.append(level, np.zeros(size - len(level), dtype=np.bool_))
             for level, size in zip(levels, self._sizes, strict=True)
@@ -185,7 +213,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
             for numbers, some, order in zip(renumbered, self.runs_, orders[1:], strict=False)
         )
         self.kept_ = tuple(int(level.sum()) for level in levels)
-        letters, start = [], self._n_runs
+        letters, start = [], self.n_runs
         for length, joined in enumerate(self.letters_, start=1):
             rows = _rows(joined, length)
             letters.append(rows[kept[start : start + len(rows)]].tobytes().decode("utf-32-le", "surrogatepass"))
@@ -193,11 +221,8 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         self.letters_ = tuple(letters)
         self.idf_ = self.idf_[kept]
         self._prepare()
-        X = X[:, kept]
-        owners = np.arange(X.shape[0]).repeat(X.indptr[1:] - X.indptr[:-1])
-        n_words = np.bincount(owners[X.indices < self._n_runs], minlength=X.shape[0])
-        bounds = np.append(np.stack((X.indptr[:-1], X.indptr[:-1] + n_words), axis=1), X.indptr[-1])
-        return self.join([self._scale(Sparse(X.data, X.indices, bounds))])
+        runs, block = X[:, kept][:, : self.n_runs], X[:, kept][:, self.n_runs :]
+        return self._join([_scale_runs(_parts(runs))], [_scale_letters(_parts(block), self.char_weight)])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the columns: ``words__`` and the words with spaces between, then ``chars__`` and the letters."""
@@ -234,25 +259,18 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         self._words = HashTable(hashes[0])  # even those that are no features: their letters are looked up by number
         kept = [some[:size] for some, size in zip(hashes, self.kept_, strict=True)]
         self._runs = HashTable(np.concatenate([hashes[0][:0], *kept[1:]]))
-        self._n_runs = sum(self.kept_)
+        self.n_runs = sum(self.kept_)
         letters = [hash_letters(_rows(some, n)) for n, some in enumerate(self.letters_, start=1)]
         self._letters = HashTable(np.concatenate([hashes[0][:0], *letters]))
-        self._n_features = self._n_runs + sum(map(len, letters))
-        if self.char_ngrams is not None:
-            self._spelled = _by_owner(len(words), *self._spell(words, np.arange(len(words)), *self.char_ngrams))
-        self._edges = self._find_edges(_CHUNK)
+        self._n_letters = sum(map(len, letters))
+        nothing = np.zeros(len(words) + 1, dtype=np.int64), _NO_PLACES
+        spelled = self.char_ngrams is not None
+        self._spelled = _by_owner(len(words), *self.spell(words, np.arange(len(words)))) if spelled else nothing
 
-    def _find_edges(self, n_texts: int) -> Ints:
-        """Where the words and the letters of each text begin, and the last text ends, in the cells of `_tally`."""
-        starts = np.arange(n_texts + 1) * self._n_features
-        return np.stack((starts, starts + self._n_runs), axis=1).ravel()[:-1]
-
-    def _count(self, words: Words) -> Sparse:
-        numbers = self._words.find(words.hashes)
-        known = (numbers >= 0).nonzero()[0]
-        places, columns = [_NO_PLACES], [_NO_PLACES]  # of the words that features are found at, and of the features
+    def _count_runs(self, words: Words, numbers: Ints) -> Sparse:
+        places, columns = [_NO_PLACES], [_NO_PLACES]  # of the words that runs begin at, and of the features
         if n_words := self.kept_[0]:
-            features = known if n_words == self._sizes[0] else ((numbers >= 0) & (numbers < n_words)).nonzero()[0]
+            features = ((numbers >= 0) & (numbers < n_words)).nonzero()[0]
             places.append(features)
             columns.append(numbers.take(features))
         for starts, hashes in words.runs(self.word_ngrams[1])[max(1, self.word_ngrams[0] - 1) :]:
@@ -260,61 +278,74 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
             hits = (found >= 0).nonzero()[0]
             places.append(starts.take(hits))
             columns.append(found.take(hits) + n_words)
-        if self.char_ngrams is not None:
-            sizes, found = gather(*self._spelled, numbers.take(known))
-            places.append(known.repeat(sizes))
-            columns.append(found + self._n_runs)
-            unknown = (numbers < 0).nonzero()[0]
-            which, found = self._spell(words, unknown, *self.char_ngrams)
-            places.append(unknown.take(which))
-            columns.append(found + self._n_runs)
-        return self._tally(words, np.concatenate(places), np.concatenate(columns))
+        return _tally(words, np.concatenate(places), np.concatenate(columns), self.n_runs)
 
-    def _spell(self, words: Words, some: Ints, shortest: int, longest: int) -> tuple[Ints, Ints]:
-        """Find the known runs of letters in some words: place of the word, number of the run."""
-        which, hashes, *_ = words.cut(some, shortest, longest)
-        found = self._letters.find(hashes)
-        hits = (found >= 0).nonzero()[0]
-        return which.take(hits), found.take(hits)
+    def _count_letters(self, words: Words, numbers: Ints) -> Sparse:
+        if self.char_ngrams is None:
+            return _tally(words, _NO_PLACES, _NO_PLACES, 0)
+        known, unknown = (numbers >= 0).nonzero()[0], (numbers < 0).nonzero()[0]
+        sizes, found = gather(*self._spelled, numbers.take(known))
+        which, more = self.spell(words, unknown)
+        places = np.concatenate((known.repeat(sizes), unknown.take(which)))
+        return _tally(words, places, np.concatenate((found, more)), self._n_letters)
 
-    def _tally(self, words: Words, places: Ints, columns: Ints) -> Sparse:
-        """Count how often each column occurs in each text."""
-        n_texts = len(words.counts)
-        cells = columns if n_texts == 1 else words.owners.take(places) * self._n_features + columns
-        if n_texts * self._n_features < 1 << 32:
-            sorted_cells = np.sort(cells.astype(np.uint32)).astype(np.int64)  # half as long to sort
-        else:
-            sorted_cells = np.sort(cells)
-        first = np.ones(len(cells), dtype=np.bool_)
-        np.not_equal(sorted_cells[1:], sorted_cells[:-1], out=first[1:])
-        starts = first.nonzero()[0]
-        cells = sorted_cells.take(starts)
-        counts = np.empty(len(starts), dtype=np.float32)
-        np.subtract(starts[1:], starts[:-1], out=counts[:-1], casting="unsafe")
-        counts[-1:] = len(sorted_cells) - starts[-1:]
-        edges = self._edges[: 2 * n_texts + 1] if n_texts <= _CHUNK else self._find_edges(n_texts)
-        bounds = cells.searchsorted(edges)
-        if n_texts > 1:
-            cells -= edges[:-2:2].repeat(bounds[2::2] - bounds[:-2:2])
-        return Sparse(counts, cells.astype(np.int32), bounds)
-
-    def _weigh(self, counts: Sparse) -> Sparse:
-        """Turn counts into TF-IDF."""
+    def _weigh_runs(self, counts: Sparse) -> Sparse:
         values = np.log(counts.values) + np.float32(1) if self.sublinear_tf else counts.values.copy()
         values *= self.idf_.take(counts.columns)
-        return self._scale(counts._replace(values=values))
+        return _scale_runs(counts._replace(values=values))
 
-    def _scale(self, features: Sparse) -> Sparse:
-        """Give the words and the letters of each text their lengths: 1 and `char_weight`."""
-        values, _, bounds = features
-        sizes = bounds[1:] - bounds[:-1]
-        filled = sizes.nonzero()[0]
-        if not len(filled):
-            return features
-        scale = np.zeros(len(sizes))
-        scale[filled] = 1 / np.sqrt(np.add.reduceat(values * values, bounds.take(filled), dtype=np.float64))
-        scale[1::2] *= self.char_weight
-        return features._replace(values=values * scale.astype(np.float32).repeat(sizes))
+    def _weigh_letters(self, counts: Sparse) -> Sparse:
+        values = counts.values * self.idf_[self.n_runs :].take(counts.columns)
+        return _scale_letters(counts._replace(values=values), self.char_weight)
+
+    def _join(self, runs: Sequence[Sparse], letters: Sequence[Sparse]) -> csr_matrix:
+        blocks = _rows_of(runs, self.n_runs), _rows_of(letters, self._n_letters)
+        return hstack(blocks, format="csr", dtype=np.float32)
+
+
+def _tally(words: Words, places: Ints, columns: Ints, n_columns: int) -> Sparse:
+    """Count how often each column occurs in each text, given the words that it was found at."""
+    n_texts = len(words.counts)
+    cells = columns if n_texts == 1 else words.owners.take(places) * n_columns + columns
+    narrow = np.uint32 if n_texts * n_columns < 1 << 32 else np.int64  # half as long to sort
+    ordered = np.sort(cells.astype(narrow)).astype(np.int64)
+    first = np.ones(len(cells), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    starts = first.nonzero()[0]
+    cells = ordered.take(starts)
+    counts = np.empty(len(starts), dtype=np.float32)
+    np.subtract(starts[1:], starts[:-1], out=counts[:-1], casting="unsafe")
+    counts[-1:] = len(ordered) - starts[-1:]
+    if n_texts == 1:
+        return Sparse(counts, cells, np.array([0, len(cells)]))
+    edges = np.arange(n_texts + 1) * n_columns
+    bounds = cells.searchsorted(edges)
+    cells -= edges[:-1].repeat(bounds[1:] - bounds[:-1])
+    return Sparse(counts, cells, bounds)
+
+
+def _scale_runs(features: Sparse) -> Sparse:
+    """Give each text the length 1."""
+    return _scale(features, lambda values: values * values, lambda sums: 1 / np.sqrt(sums))
+
+
+def _scale_letters(features: Sparse, weight: float) -> Sparse:
+    """Give each text this sum."""
+    return _scale(features, lambda values: values, lambda sums: weight / sums)
+
+
+def _scale(features: Sparse, mass: Any, scale: Any) -> Sparse:
+    values, _, bounds = features
+    sizes = bounds[1:] - bounds[:-1]
+    filled = sizes.nonzero()[0]
+    if not filled.size:
+        return features
+    scales = scale(np.add.reduceat(mass(values), bounds.take(filled), dtype=np.float64)).astype(np.float32)
+    return features._replace(values=values * scales.repeat(sizes.take(filled)))
+
+
+def _parts(X: csr_matrix) -> Sparse:
+    return Sparse(X.data, X.indices, X.indptr)
 
 
 def _split(texts: Iterable[str]) -> Iterator[Words]:
@@ -383,14 +414,10 @@ def gather(starts: Ints, values: Ints, owners: Ints) -> tuple[Ints, Ints]:
     return sizes, values.take(places)
 
 
-def join_rows(parts: Sequence[Sparse], n_columns: int) -> csr_matrix:
+def _rows_of(parts: Sequence[Sparse], n_columns: int) -> csr_matrix:
     """Put rows of features one below the other, as a matrix of this many columns."""
-    if len(parts) == 1:
-        values, columns, bounds = parts[0]
-        bounds = bounds[::2]
-    else:
-        values = np.concatenate([np.zeros(0, dtype=np.float32), *(part.values for part in parts)])
-        columns = np.concatenate([np.zeros(0, dtype=np.int32), *(part.columns for part in parts)])
-        sizes = [part.bounds[2::2] - part.bounds[:-2:2] for part in parts]
-        bounds = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *sizes]))
-    return csr_matrix((values, columns, bounds), shape=(len(bounds) - 1, n_columns))
+    values = np.concatenate([np.zeros(0, dtype=np.float32), *(part.values for part in parts)])
+    columns = np.concatenate([np.zeros(0, dtype=np.int64), *(part.columns for part in parts)])
+    sizes = [part.bounds[1:] - part.bounds[:-1] for part in parts]
+    bounds = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *sizes]))
+    return csr_matrix((values, columns.astype(np.int32), bounds), shape=(len(bounds) - 1, n_columns))

@@ -150,18 +150,30 @@ def log_evaluation(card: dict[str, Any], name: str, comparison: Comparison, shee
     TrackingError
         If there is no run of the model, or the server cannot be reached.
     """
+    with _runs_to_add_to(card) as (mlflow, runs), tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{name}.jsonl"
+        write_answers(sheet, taxonomy_from_tables(card["themes"]), file)
+        for run in runs:
+            mlflow.log_metrics(_measured(f"{name}.", comparison.to_dict()), run_id=run)
+            mlflow.log_artifact(str(file), "answers", run_id=run)
+
+
+def log_picture(card: dict[str, Any], file: Path) -> None:
+    """Add a picture to the report of a model's runs; raises as `log_evaluation` does."""
+    with _runs_to_add_to(card) as (mlflow, runs):
+        for run in runs:
+            mlflow.log_artifact(str(file), "report", run_id=run)
+
+
+@contextmanager
+def _runs_to_add_to(card: dict[str, Any]) -> Iterator[tuple[Any, list[str]]]:
     with reaching():
         mlflow = connect()
         mlflow.set_experiment(card["config"]["tracking"]["experiment"])
-        runs = _runs_of(mlflow, card, whole="yes")
+        runs = [run.info.run_id for run in _runs_of(mlflow, card, whole="yes")]
         if not runs:
             raise TrackingError(f"MLflow at {tracking_uri()} has no run of this model; first: python -m pipeline log")
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"{name}.jsonl"
-            write_answers(sheet, taxonomy_from_tables(card["themes"]), file)
-            for run in runs:
-                mlflow.log_metrics(_measured(f"{name}.", comparison.to_dict()), run_id=run.info.run_id)
-                mlflow.log_artifact(str(file), "answers", run_id=run.info.run_id)
+        yield mlflow, runs
 
 
 def log_search(found: "Found", config: Config) -> None:

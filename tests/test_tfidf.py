@@ -28,11 +28,11 @@ TOYS = [row["text"] for row in make_toy_articles(60)]
 
 def by_scikit_learn(ngrams: NgramTfidf, texts: list[str], others: list[str]) -> tuple[list[str], list[csr_matrix]]:
     """Names and values of the same features from the vectorizers that NgramTfidf stands for."""
-    shared: dict[str, Any] = {"min_df": ngrams.min_df, "sublinear_tf": ngrams.sublinear_tf}
-    shared |= {"dtype": np.float32, "lowercase": False}
-    blocks = [(TfidfVectorizer(token_pattern=r"\S+", ngram_range=ngrams.word_ngrams, **shared), "words", 1.0)]
+    shared: dict[str, Any] = {"min_df": ngrams.min_df, "dtype": np.float32, "lowercase": False}
+    words = {"token_pattern": r"\S+", "ngram_range": ngrams.word_ngrams, "sublinear_tf": ngrams.sublinear_tf}
+    blocks = [(TfidfVectorizer(**words, **shared), "words", 1.0)]
     if ngrams.char_ngrams is not None:
-        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=ngrams.char_ngrams, **shared)
+        letters = TfidfVectorizer(analyzer="char_wb", norm="l1", ngram_range=ngrams.char_ngrams, **shared)
         blocks.append((letters, "chars", ngrams.char_weight))
     names, values = [], []
     for vectorizer, prefix, weight in blocks:
@@ -99,10 +99,10 @@ def test_what_is_forgotten_leaves_the_rest_as_it_was(
     assert ngrams.get_feature_names_out().tolist() == names[kept].tolist()
     for given_before, now in ((X, pruned), (X, ngrams.transform(texts)), (Y, ngrams.transform(others))):
         blocks = []
-        for prefix, weight in (("words__", 1), ("chars__", 0.5)):
+        for prefix, norm, weight in (("words__", "l2", 1), ("chars__", "l1", 0.5)):
             columns = kept & np.array([name.startswith(prefix) for name in names])
             if columns.any():
-                blocks.append(weight * normalize(given_before[:, columns]))
+                blocks.append(weight * normalize(given_before[:, columns], norm))
         np.testing.assert_allclose(now.toarray(), hstack(blocks).toarray() if blocks else 0, rtol=1e-5, atol=1e-7)
     copy = pickle.loads(pickle.dumps(ngrams))
     assert (copy.transform(others) != ngrams.transform(others)).nnz == 0
@@ -118,7 +118,7 @@ def test_one_text_alone_gets_what_it_gets_among_others() -> None:
 
 def test_a_batch_of_any_size_at_once() -> None:
     ngrams, many = NgramTfidf().fit(TOYS), TOYS * 3
-    at_once = ngrams.join([ngrams.weigh(Words.of(many))])
+    at_once = ngrams.weigh([Words.of(many)])
     assert (at_once != ngrams.transform(many)).nnz == 0
 
 

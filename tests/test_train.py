@@ -10,7 +10,7 @@ from pipeline.classifier import ThemeClassifier
 from pipeline.compare import MODEL, cross_validate
 from pipeline.config import Config
 from pipeline.errors import DataError
-from pipeline.features import TextFeatures
+from pipeline.projection import Projection
 from pipeline.themes import read_taxonomy
 from pipeline.train import label, train
 from pipeline.validate import InvalidCorpusError, load_corpus
@@ -95,18 +95,18 @@ def test_cross_validation_asks_about_no_article_it_was_fitted_on(
 
     learned: list[set[int]] = []  # the groups each features-and-planes was learned from, in order
     asked: list[tuple[set[int], set[int]]] = []  # and the groups that it was then asked about
-    learn, project = ThemeClassifier._learn, TextFeatures.project
+    learn, project = ThemeClassifier._learn, Projection.__call__
 
     def spy_learn(self: Any, texts: list[str], labels: Any) -> Any:
         learned.append({group_of[text] for text in texts})
         return learn(self, texts, labels)
 
-    def spy_project(self: Any, texts: list[str], coef: Any) -> Any:
+    def spy_project(self: Any, texts: list[str]) -> Any:
         asked.append((learned[-1], {group_of[text] for text in texts}))
-        return project(self, texts, coef)
+        return project(self, texts)
 
     monkeypatch.setattr(ThemeClassifier, "_learn", spy_learn)
-    monkeypatch.setattr(TextFeatures, "project", spy_project)
+    monkeypatch.setattr(Projection, "__call__", spy_project)
     monkeypatch.setattr("os.cpu_count", lambda: 1)  # in this process, where it can be watched
     answers = cross_validate(toy_config, taxonomy, labeled)
     assert len(learned) == 2 * (2 + 1)  # two outer folds, each with two inner ones and its own model

@@ -46,7 +46,8 @@ def add(command: Command) -> None:
     curve = command("curve", _curve, "draw the learning curve: what more articles would be worth")
     option_config(curve)
     option_also(curve)
-    curve.add_argument("--output", type=Path, default=Path("models/report/learning-curve.png"), metavar="FILE")
+    curve.add_argument("--log", type=Path, metavar="MODEL", help="add the picture to this model's MLflow run")
+    curve.add_argument("--output", type=Path, default=Path("models/learning-curve.png"), metavar="FILE")
 
     ablate = command("ablate", _ablate, "measure what each choice is worth: learners, features, normalizer rules")
     option_config(ablate)
@@ -180,6 +181,11 @@ def _curve(options: argparse.Namespace) -> int:
     with step("training on growing parts"):
         curve = learning_curve(read_config(options.config), options.articles or [])
     draw_curve(curve, options.output)
+    if options.log:
+        from ..artifact import read_card
+        from ..tracking import log_picture
+
+        log_picture(read_card(options.log), options.output)
     print(format_curve(curve))
     print(f"\npicture {options.output}")
     return 0

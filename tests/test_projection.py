@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from pipeline.features import TextFeatures
+from pipeline.keywords import KeywordRates
+from pipeline.normalize import ArabicNormalizer
+from pipeline.projection import Projection
+from pipeline.tfidf import NgramTfidf
+
+from .conftest import make_toy_articles
+
+WORDS = st.text(alphabet="ابتةـé1 W\n\u200f", max_size=7)
+TEXTS = st.lists(st.lists(WORDS, max_size=12).map(" ".join), min_size=1, max_size=40)
+TOYS = [row["text"] for row in make_toy_articles(60)]
+KEYWORDS = (("با", "تا با"), ("سفينه",))
+
+
+def make(
+    texts: list[str], char_ngrams: tuple[int, int] | None = (3, 5), word_ngrams: tuple[int, int] = (1, 2)
+) -> Projection:
+    ngrams = NgramTfidf(char_ngrams=char_ngrams, word_ngrams=word_ngrams, min_df=1, char_weight=5.0)
+    features = TextFeatures(ArabicNormalizer(), ngrams, KeywordRates(KEYWORDS), keyword_weight=0.3)
+    n_features = features.fit_transform(texts).shape[1]
+    coef = np.random.default_rng(0).normal(size=(3, n_features)).astype(np.float32)
+    return Projection(features, coef)
+
+
+@settings(deadline=None)
+@given(TEXTS, TEXTS, st.sampled_from([None, (3, 5), (2, 3)]), st.sampled_from([(1, 1), (1, 2), (2, 3)]))
+def test_it_is_the_product_of_features_and_coefficients(
+    texts: list[str], others: list[str], char_ngrams: tuple[int, int] | None, word_ngrams: tuple[int, int]
+) -> None:
+    assume(any(len(text.split()) > 2 and any(map(str.isalpha, text)) for text in texts))
+    try:
+        projection = make(texts, char_ngrams, word_ngrams)
+    except ValueError:  # no feature occurs
+        assume(False)
+    for some in (texts, others):
+        X = projection.features.transform(some)
+        products, known = projection(some)
+        np.testing.assert_allclose(products, X @ projection.coef.T, rtol=1e-4, atol=1e-4)
+        assert known.tolist() == (X.getnnz(axis=1) > 0).tolist()
+
+
+def test_a_pruned_vocabulary_too() -> None:
+    projection = make(TOYS[:30])
+    features = projection.features
+    X = features.transform(TOYS)
+    features.prune(X, np.random.default_rng(1).random(X.shape[1]), most=len(features.ngrams_.idf_) // 3)
+    X = features.transform(TOYS)
+    coef = np.random.default_rng(2).normal(size=(3, X.shape[1])).astype(np.float32)
+    np.testing.assert_allclose(Projection(features, coef)(TOYS)[0], X @ coef.T, rtol=1e-4, atol=1e-4)
+
+
+def test_each_text_gets_the_same_bits_alone_and_among_others() -> None:
+    projection = make(TOYS[:30])
+    together, _ = projection(TOYS)
+    alone = np.concatenate([projection([text])[0] for text in TOYS])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_a_text_of_unknown_words_and_no_text_at_all() -> None:
+    projection = make(TOYS)
+    products, known = projection(["", "漢字 漢字", TOYS[0]])
+    assert known.tolist() == [False, False, True]
+    assert not products[:2].any()
+    assert projection([])[0].shape == (0, 3)
+
+
+def test_only_what_it_was_made_for() -> None:
+    with pytest.raises(TypeError, match="expected a list of texts"):
+        make(TOYS)("نص")
