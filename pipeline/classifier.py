@@ -50,6 +50,9 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     thresholds : mapping of str to float, default=None
         Theme name to the lowest probability that counts as yes; themes not named keep the one tuned for F1 in `fit`.
         It may be changed after fitting: ``model.set_params(thresholds={"terrorism": 0.8})``.
+    abstain : float, default=0.1
+        Half the width of the band around each threshold in which a score makes a prediction unsure, see
+        `pipeline.predict.Prediction`; 0 for no band. It may be changed after fitting, too.
     random_state : int, default=0
         Of the folds and the solver.
 
@@ -64,6 +67,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     tuned_thresholds_ : ndarray of float64, shape (n_themes,)
     """
 
+    abstain = 0.1  # of models saved before there was a parameter
+
     def __init__(
         self,
         features: Any,
@@ -75,6 +80,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         max_features: int | None = None,
         folds: int = 5,
         thresholds: Mapping[str, float] | None = None,
+        abstain: float = 0.1,
         random_state: int = 0,
     ) -> None:
         self.features = features
@@ -85,6 +91,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         self.max_features = max_features
         self.folds = folds
         self.thresholds = thresholds
+        self.abstain = abstain
         self.random_state = random_state
 
     def fit(self, texts: Sequence[str], labels: Any, groups: Any = None) -> Self:
@@ -196,12 +203,25 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             If the model was not fitted.
         """
+        return self.predict_with_unseen(texts)[0]
+
+    def predict_with_unseen(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give each theme's probability, and how much of each text is new to the model.
+
+        Returns
+        -------
+        probabilities : ndarray of float64, shape (n_texts, n_themes)
+            Those of `predict_proba`, which says what is raised.
+        unseen : ndarray of float64, shape (n_texts,)
+            Share of its words, from 0 to 1, that were not in two training texts (``min_df``); 1 for a text without
+            words. NaN if `features` cannot ``project`` and so does not tell.
+        """
         self._check_fitted()
         texts = check_texts(texts)
-        products, known = _project(self.features_, texts, self.coef_)
+        products, known, unseen = _project(self.features_, texts, self.coef_)
         probabilities = _sigmoid((products + self.intercept_) * self.calibration_[:, 0] + self.calibration_[:, 1])
         probabilities *= known[:, None]
-        return probabilities
+        return probabilities, unseen
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.int8]:
         """Say which themes each text is about: a 0/1 matrix of shape (n_texts, n_themes).
@@ -242,6 +262,7 @@ def build_model(config: Config, taxonomy: Taxonomy) -> ThemeClassifier:
         balanced=chosen.balanced,
         max_features=config.features.max_features or None,
         folds=chosen.folds,
+        abstain=chosen.abstain,
         random_state=chosen.seed,
     )
 
@@ -289,15 +310,16 @@ def _calibrate(scores: NDArray[np.float64], labels: NDArray[np.int8]) -> tuple[f
 
 def _project(
     features: Any, texts: list[str], coef: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Multiply features by coefficients, and say of which texts any feature is known."""
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]]:
+    """Multiply features by coefficients, and say of each text whether any is known; see `TextFeatures.project`."""
     if hasattr(features, "project"):
-        products: tuple[NDArray[np.float32], NDArray[np.bool_]] = features.project(texts, coef)
-        return products
+        projected: tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]] = features.project(texts, coef)
+        return projected
+    unseen = np.full(len(texts), np.nan)
     if not texts:
-        return np.zeros((0, len(coef)), dtype=np.float32), np.zeros(0, dtype=np.bool_)
+        return np.zeros((0, len(coef)), dtype=np.float32), np.zeros(0, dtype=np.bool_), unseen
     X = csr_matrix(features.transform(texts))
-    return X @ coef.T, X.getnnz(axis=1) > 0
+    return X @ coef.T, X.getnnz(axis=1) > 0, unseen
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -373,7 +373,8 @@ def _texts(records: list[Any]) -> Iterator["Article"]:
 
 def _to_json(article: "Article", prediction: "Prediction") -> dict[str, Any]:
     scores = {theme: round(score, 4) for theme, score in prediction.scores.items()}
-    return {"id": article.id, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
+    answer = {"id": article.id, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
+    return {**answer, "unsure": list(prediction.unsure)}
 
 
 def _to_lines(article: "Article", prediction: "Prediction", arabic: dict[str, str]) -> str:
@@ -383,6 +384,8 @@ def _to_lines(article: "Article", prediction: "Prediction", arabic: dict[str, st
     if not prediction.themes:
         nearest = max(prediction.scores, key=prediction.scores.__getitem__)
         lines.append(f"    {prediction.primary:<22}      nearest: {nearest} {prediction.scores[nearest]:.2f}")
+    if prediction.unsure:
+        lines.append(f"    unsure: {'; '.join(prediction.unsure)}")
     return "\n".join(lines)
 
 

@@ -81,9 +81,12 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         """
         self._check_fitted()
         chunks = list(self._split(texts))
-        return self._beside(self.ngrams_.join([self.ngrams_.weigh(words) for words in chunks]), chunks)
+        parts = [self.ngrams_.weigh(words, self.ngrams_.find(words)) for words in chunks]
+        return self._beside(self.ngrams_.join(parts), chunks)
 
-    def project(self, texts: Sequence[str], coef: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def project(
+        self, texts: Sequence[str], coef: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]]:
         """Multiply features by coefficients: ``transform(texts) @ coef.T``, without the matrix of features.
 
         Parameters
@@ -97,15 +100,21 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         products : ndarray of float32, shape (n_texts, n_outputs)
         known : ndarray of bool, shape (n_texts,)
             False for texts of which no feature is known.
+        unseen : ndarray of float64, shape (n_texts,)
+            Share of its words that are not in ``ngrams_.vocabulary_``; 1 for a text without words.
         """
         self._check_fitted()
         products = np.zeros((len(texts), len(coef)), dtype=np.float32)
         known = np.zeros(len(texts), dtype=np.bool_)
+        unseen = np.ones(len(texts))
         by_feature, n_ngrams = coef.T, len(self.ngrams_.idf_)
         first = 0
         for words in self._split(texts):
             rows = slice(first, first := first + len(words.counts))
-            values, columns, bounds = self.ngrams_.weigh(words)
+            numbers = self.ngrams_.find(words)
+            seen = np.bincount(words.owners, numbers >= 0, len(words.counts))
+            unseen[rows] -= seen / np.maximum(words.counts, 1)
+            values, columns, bounds = self.ngrams_.weigh(words, numbers)
             # Summed text by text, so that each gets the same bits alone and among others.
             bounds = bounds[::2]
             filled = (bounds[1:] > bounds[:-1]).nonzero()[0]
@@ -118,7 +127,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
                 for theme in np.flatnonzero(rates.any(axis=0)).tolist():
                     products[rows] += rates[:, theme, None] * by_feature[n_ngrams + theme]
                 known[rows] |= rates.any(axis=1)
-        return products, known
+        return products, known, unseen
 
     def prune(self, X: csr_matrix, strength: NDArray[np.floating[Any]], most: int) -> csr_matrix:
         """Forget all but the strongest n-grams; the rates of keywords stay.

@@ -113,7 +113,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         """
         if not hasattr(self, "idf_"):
             raise NotFittedError("this NgramTfidf is not fitted yet; call fit first")
-        return self.join([self.weigh(words) for words in _split(texts)])
+        return self.join([self.weigh(words, self.find(words)) for words in _split(texts)])
 
     def learn(self, chunks: Sequence[Words]) -> csr_matrix:
         """Learn from texts that are split into words already, and give their features; as `fit_transform` does."""
@@ -135,14 +135,18 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         self._prepare()
         if not self._n_features:
             raise ValueError(f"no feature occurs in {self.min_df} texts or more; lower min_df, or give more texts")
-        parts = [self._count(words) for words in chunks]
+        parts = [self._count(words, self.find(words)) for words in chunks]
         in_texts = np.sum([np.bincount(part.columns, minlength=self._n_features) for part in parts], axis=0)
         self.idf_ = (np.log((1 + len(counts)) / (1 + in_texts)) + 1).astype(np.float32)
         return self.join([self._weigh(part) for part in parts])
 
-    def weigh(self, words: Words) -> Sparse:
-        """Turn texts that are split into words already into features, as `transform` does."""
-        return self._weigh(self._count(words))
+    def find(self, words: Words) -> Ints:
+        """Give the number of each word in `vocabulary_`; -1 for one that is not there."""
+        return self._words.find(words.hashes)
+
+    def weigh(self, words: Words, numbers: Ints) -> Sparse:
+        """Turn texts that are split into words already, with what `find` gives, into features, as `transform` does."""
+        return self._weigh(self._count(words, numbers))
 
     def join(self, parts: Sequence[Sparse]) -> csr_matrix:
         """Put features of texts one below the other."""
@@ -247,8 +251,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         starts = np.arange(n_texts + 1) * self._n_features
         return np.stack((starts, starts + self._n_runs), axis=1).ravel()[:-1]
 
-    def _count(self, words: Words) -> Sparse:
-        numbers = self._words.find(words.hashes)
+    def _count(self, words: Words, numbers: Ints) -> Sparse:
         known = (numbers >= 0).nonzero()[0]
         places, columns = [_NO_PLACES], [_NO_PLACES]  # of the words that features are found at, and of the features
         if n_words := self.kept_[0]:

@@ -118,7 +118,7 @@ def test_one_text_alone_gets_what_it_gets_among_others() -> None:
 
 def test_a_batch_of_any_size_at_once() -> None:
     ngrams, many = NgramTfidf().fit(TOYS), TOYS * 3
-    at_once = ngrams.join([ngrams.weigh(Words.of(many))])
+    at_once = ngrams.join([ngrams.weigh(words := Words.of(many), ngrams.find(words))])
     assert (at_once != ngrams.transform(many)).nnz == 0
 
 
