@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,6 +194,14 @@ def _parser() -> argparse.ArgumentParser:
     option_model(export)
     export.add_argument("--output", type=Path, required=True, metavar="DIR")
     export.add_argument("--format", choices=("joblib", "skops"), default="joblib")
+
+    drift = command("drift", _drift, "tell whether new articles differ from others: themes, scores, words, length")
+    option_model(drift)
+    drift.add_argument(
+        "--reference", nargs="+", required=True, metavar="PATH", help="others, best such as it never learned from"
+    )
+    drift.add_argument("--articles", nargs="+", required=True, metavar="PATH", help="the new ones; no labels needed")
+    drift.add_argument("--output", type=Path, default=Path("models/drift"), metavar="DIR", help="default: %(default)s")
     return parser
 
 
@@ -350,7 +358,7 @@ def _until_broken(records: Iterator[Any]) -> Iterator[Any]:
         yield Record("error", {}, str(error))
 
 
-def _texts(records: list[Any]) -> Iterator["Article"]:
+def _texts(records: Iterable[Any]) -> Iterator["Article"]:
     """Give the readable records as articles; say on standard error what is wrong with the others."""
     from .article import Article, text_problem
 
@@ -560,4 +568,25 @@ def _export(options: argparse.Namespace) -> int:
 
     path = export_model(options.model, options.output, options.format)
     print(f"{path}  sha256 {read_card(path)['sha256']}")
+    return 0
+
+
+def _drift(options: argparse.Namespace) -> int:
+    from .artifact import load_model, model_hash, write_text
+    from .corpus import find_files, read_records
+    from .drift import compare, format_drift, observe
+    from .drift_page import format_drift_page
+    from .progress import step
+
+    model, samples = load_model(options.model), []
+    for paths in (options.reference, options.articles):
+        name = ", ".join(paths)
+        with step(f"classifying {name}"):
+            articles = (article for file in find_files(paths) for article in _texts(read_records(file)))
+            samples.append(observe(model, articles, name))
+    drift = compare(model.taxonomy.names, *samples)
+    found = {"model": model_hash(model), **drift.to_dict()}
+    write_text(options.output / "drift.json", json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+    write_text(options.output / "drift.html", format_drift_page(drift, model.taxonomy))
+    print(f"{format_drift(drift)}\n\npage {options.output / 'drift.html'}")
     return 0

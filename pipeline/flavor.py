@@ -73,12 +73,13 @@ def as_logged(data: Path, versions: dict[str, str]) -> dict[str, Any]:
     themes = ColSpec(Array(DataType.string), "themes")
     primary, scores = ColSpec(DataType.string, "primary"), ColSpec(Map(DataType.double), "scores")
     unsure = ColSpec(Array(DataType.string), "unsure")
+    answer = Schema([themes, primary, scores, unsure])
     return {
         "loader_module": __name__,
         "data_path": str(data),
         "code_paths": [str(Path(__file__).parent)],
         # With a signature MLflow refuses other columns and types.
-        "signature": ModelSignature(Schema([ColSpec(DataType.string, TEXT)]), Schema([themes, primary, scores, unsure])),
+        "signature": ModelSignature(Schema([ColSpec(DataType.string, TEXT)]), answer),
         "input_example": pd.DataFrame({TEXT: [EXAMPLE]}),
         "pip_requirements": [f"{name}=={number}" for name, number in packages.items()],
     }

@@ -70,7 +70,8 @@ def test_strange_texts_are_unsure_whatever_the_scores(model: ThemeClassifier) ->
     )
     assert sure.unsure == enough.unsure == ()  # a third of the words is new
     assert alone.unsure == ("100% of its words are new to the model",)
-    assert len(persian.unsure) == 1 and "Persian or Urdu" in persian.unsure[0]
+    (reason,) = persian.unsure
+    assert "Persian or Urdu" in reason
 
 
 def test_new_words_are_counted_text_by_text(model: ThemeClassifier) -> None:
