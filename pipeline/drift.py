@@ -4,6 +4,8 @@ With many articles everything differs beyond chance, and with few nothing can be
 both hold: chance alone would hardly do as much (p < .05, corrected for the number of tests), and the difference is
 large enough to matter. Large is, for a rate, `MIN_DIFFERENCE` or a factor of `MIN_FACTOR`; for a distribution, a
 Kolmogorov-Smirnov distance of `MIN_DISTANCE`: a tenth of the articles lies on the other side of some value.
+
+Reference articles are best such as the model has never seen. Of those it learned from it is surer, and knows the words.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -122,7 +124,7 @@ class Drift:
 
 
 def observe(model: ThemeClassifier, articles: Iterable[Article], name: str) -> Sample:
-    """Classify articles and keep only numbers: 6 bytes a theme and 9 more an article.
+    """Classify articles and keep only numbers: 5 bytes a theme and 9 more an article.
 
     Parameters
     ----------
@@ -198,6 +200,15 @@ def format_drift(drift: Drift) -> str:
         values = [f"{value:{digits}}" for value in (shift.reference, shift.new)]
         sign = "+" if shift.quantity in ("rate", "unsure") else ""
         mark = "drifted" if shift.drifted else ""
-        rows.append([shift.name, *values, f"{shift.effect:{sign}.3f}", f"{shift.p:.3f}", mark])
+        rows.append([shift.name, *values, f"{shift.effect:{sign}.3f}", format_p(shift.p), mark])
     drifted = ", ".join(shift.name for shift in drift.drifted)
     return f"{format_table(header, rows)}\n\n{f'drifted: {drifted}' if drifted else 'no drift'}"
+
+
+def format_p(p: float) -> str:
+    """Write a p-value.
+
+    >>> format_p(0.0213), format_p(1e-9)
+    ('0.021', '<0.001')
+    """
+    return "<0.001" if p < 0.001 else f"{p:.3f}"

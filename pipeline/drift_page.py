@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .drift import MIN_DIFFERENCE, MIN_DISTANCE, MIN_FACTOR, Drift, Shift
+from .drift import MIN_DIFFERENCE, MIN_DISTANCE, MIN_FACTOR, Drift, Shift, format_p
 from .layout import lay_out, safe
 from .themes import Taxonomy
 from .verdict import LEVEL
@@ -23,6 +23,8 @@ _STYLE = """
 th { padding: 0 .6rem; text-align: right; font-weight: normal; opacity: .8; }
 tr.drifted td:first-child { border-right: .3rem solid rgb(var(--orange)); font-weight: bold; }
 td { vertical-align: middle; }
+td:first-child { width: 15rem; }
+td[dir] { min-width: 3.2rem; }
 svg { direction: ltr; display: block; margin: .3rem 0; }
 svg text { font-size: 10px; fill: currentColor; opacity: .8; }
 .old { fill: rgb(var(--blue) / .45); }
@@ -35,9 +37,11 @@ svg.key { display: inline-block; vertical-align: middle; margin: 0 .3rem; }
 _LEGEND = f"""<p><svg class="key" width="24" height="12"><rect class="old" width="24" height="12"/></svg>
 المقالات المرجعية
 <svg class="key" width="24" height="12"><path class="new" d="M0 6H24"/></svg>المقالات الجديدة.
-ارتفاع كل رسم هو جذر نسبة المقالات، كي تظهر القيم النادرة.</p>
+الأعداد متوسطات. ارتفاع كل رسم هو جذر نسبة المقالات، كي تظهر القيم النادرة.</p>
 <p>«تغيّر» يعني أمرين معًا: أن المصادفة وحدها تكاد لا تفسّر الفرق (p أقل من {LEVEL:g} بعد تصحيح هولم)، وأن الفرق كبير:
-{MIN_DIFFERENCE:g} أو الضعف ({MIN_FACTOR}) في النسب، و{MIN_DISTANCE:g} في مسافة كولموغوروف–سميرنوف بين التوزيعات.</p>"""
+{MIN_DIFFERENCE:g} أو الضعف ({MIN_FACTOR}) في النسب، و{MIN_DISTANCE:g} في مسافة كولموغوروف–سميرنوف بين التوزيعات.</p>
+<p>إن كان النموذج قد تعلّم من المقالات المرجعية، فدرجاتها أوضح وكلماتها كلها معروفة له:
+لا يُعتدّ عندئذ إلا بالنسب والطول.</p>"""
 
 
 def format_drift_page(drift: Drift, taxonomy: Taxonomy) -> str:
@@ -64,11 +68,8 @@ def format_drift_page(drift: Drift, taxonomy: Taxonomy) -> str:
         if old.dtype != np.bool_
     }
     counts = f"المرجع: {len(drift.reference)} مقالًا؛ الجديد: {len(drift.new)} مقالًا."
-    names = [
-        f"{_QUANTITIES[shift.quantity]} {f'({arabic[shift.theme]})' if shift.theme else ''}".strip()
-        for shift in drift.drifted
-    ]
-    verdict = f"تغيّر: {'، '.join(names)}." if names else "لم يتغيّر شيء يُذكر."
+    names = dict.fromkeys(arabic.get(shift.theme, _QUANTITIES[shift.quantity]) for shift in drift.drifted)
+    verdict = f"تغيّر: {'؛ '.join(names)}." if names else "لم يتغيّر شيء يُذكر."
     parts = [f"<p>{counts}</p>", f"<p><strong>{safe(verdict)}</strong></p>", _LEGEND]
     for theme in (*taxonomy.names, ""):
         heading = f'{safe(arabic[theme])} <code dir="ltr">{safe(theme)}</code>' if theme else "المقالات نفسها"
@@ -82,8 +83,8 @@ def format_drift_page(drift: Drift, taxonomy: Taxonomy) -> str:
 
 def _row(shift: Shift, picture: str) -> str:
     digits = ".0f" if shift.quantity == "length" else ".3f"
-    numbers = [f"{shift.reference:{digits}}", f"{shift.new:{digits}}", f"{shift.effect:.3f}", f"{shift.p:.3f}"]
-    cells = "".join(f'<td dir="ltr">{number}</td>'.replace("-", "\u2212") for number in numbers)
+    numbers = [f"{shift.reference:{digits}}", f"{shift.new:{digits}}", f"{shift.effect:.3f}", format_p(shift.p)]
+    cells = "".join(f'<td dir="ltr">{safe(number)}</td>'.replace("-", "\u2212") for number in numbers)
     kind, mark = (' class="drifted"', " — تغيّر") if shift.drifted else ("", "")
     return f"<tr{kind}><td>{_QUANTITIES[shift.quantity]}{mark}</td>{cells}<td>{picture}</td></tr>\n"
 
