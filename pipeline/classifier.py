@@ -16,7 +16,7 @@ from .config import Config
 from .features import TextFeatures, build_features
 from .linear import LEARNERS, fit_planes
 from .normalize import check_texts
-from .projection import Projection
+from .projection import Projected, Projection
 from .split import fold_numbers
 from .themes import Taxonomy
 
@@ -51,6 +51,9 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     thresholds : mapping of str to float, default=None
         Theme name to the lowest probability that counts as yes; themes not named keep the one tuned for F1 in `fit`.
         It may be changed after fitting: ``model.set_params(thresholds={"terrorism": 0.8})``.
+    abstain : float, default=0.1
+        Half the width of the band around each threshold in which a score makes a prediction unsure, see
+        `pipeline.predict.Prediction`; 0 for no band. It may be changed after fitting, too.
     random_state : int, default=0
         Of the folds and the solver.
 
@@ -65,6 +68,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     tuned_thresholds_ : ndarray of float64, shape (n_themes,)
     """
 
+    abstain = 0.1  # of models saved before there was a parameter
+
     def __init__(
         self,
         features: Any,
@@ -76,6 +81,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         max_features: int | None = None,
         folds: int = 5,
         thresholds: Mapping[str, float] | None = None,
+        abstain: float = 0.1,
         random_state: int = 0,
     ) -> None:
         self.features = features
@@ -86,6 +92,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         self.max_features = max_features
         self.folds = folds
         self.thresholds = thresholds
+        self.abstain = abstain
         self.random_state = random_state
 
     def fit(self, texts: Sequence[str], labels: Any, groups: Any = None) -> Self:
@@ -198,12 +205,25 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             If the model was not fitted.
         """
+        return self.predict_with_unseen(texts)[0]
+
+    def predict_with_unseen(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give each theme's probability, and how much of each text is new to the model.
+
+        Returns
+        -------
+        probabilities : ndarray of float64, shape (n_texts, n_themes)
+            Those of `predict_proba`, which says what is raised.
+        unseen : ndarray of float64, shape (n_texts,)
+            Share of its words, from 0 to 1, that were not in two training texts (``min_df``); 1 for a text without
+            words. NaN if `features` are no `TextFeatures` and so do not tell.
+        """
         self._check_fitted()
         texts = check_texts(texts)
-        products, known = self._project(texts)
+        products, known, unseen = self._project(texts)
         probabilities = _sigmoid((products + self.intercept_) * self.calibration_[:, 0] + self.calibration_[:, 1])
         probabilities *= known[:, None]
-        return probabilities
+        return probabilities, unseen
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.int8]:
         """Say which themes each text is about: a 0/1 matrix of shape (n_texts, n_themes).
@@ -253,6 +273,7 @@ def build_model(config: Config, taxonomy: Taxonomy) -> ThemeClassifier:
         balanced=chosen.balanced,
         max_features=config.features.max_features or None,
         folds=chosen.folds,
+        abstain=chosen.abstain,
         random_state=chosen.seed,
     )
 
@@ -298,16 +319,17 @@ def _calibrate(scores: NDArray[np.float64], labels: NDArray[np.int8]) -> tuple[f
     return float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])
 
 
-def _projection(features: Any, coef: NDArray[np.float32]) -> Callable[[list[str]], tuple[Any, NDArray[np.bool_]]]:
-    """Give what multiplies features of texts by coefficients, and says of which texts any feature is known."""
+def _projection(features: Any, coef: NDArray[np.float32]) -> Callable[[list[str]], Projected]:
+    """Give what multiplies features of texts by coefficients, see `Projection`."""
     if isinstance(features, TextFeatures):
         return Projection(features, coef)
 
-    def multiply(texts: list[str]) -> tuple[Any, NDArray[np.bool_]]:
+    def multiply(texts: list[str]) -> Projected:
+        unseen = np.full(len(texts), np.nan)
         if not texts:
-            return np.zeros((0, len(coef)), dtype=np.float32), np.zeros(0, dtype=np.bool_)
+            return np.zeros((0, len(coef)), dtype=np.float32), np.zeros(0, dtype=np.bool_), unseen
         X = csr_matrix(features.transform(texts))
-        return X @ coef.T, X.getnnz(axis=1) > 0
+        return X @ coef.T, X.getnnz(axis=1) > 0, unseen
 
     return multiply
 

@@ -85,6 +85,7 @@ class ClassifierConfig:
     balanced: bool
     folds: int
     seed: int
+    abstain: float
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ _RANGES = {
     ("classifier", "C"): (1e-6, None),
     ("classifier", "folds"): (2, 20),
     ("classifier", "seed"): (0, 2**32 - 1),
+    ("classifier", "abstain"): (0.0, 0.5),
     ("evaluation", "resamples"): (100, None),
     ("evaluation", "seed"): (0, None),
 }

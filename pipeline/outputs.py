@@ -38,9 +38,10 @@ _ROW_GROUP = 1 << 14  # rows of a Parquet file that are in memory at a time
 
 
 def to_dict(article: Article, prediction: Prediction) -> dict[str, Any]:
-    """Give an answer as a JSON object: id, themes, primary, scores to 4 digits."""
+    """Give an answer as a JSON object: id, themes, primary, scores to 4 digits, reasons to be unsure."""
     scores = {theme: round(score, 4) for theme, score in prediction.scores.items()}
-    return {"id": article.id, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
+    answer = {"id": article.id, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
+    return {**answer, "unsure": list(prediction.unsure)}
 
 
 def to_json(article: Article, prediction: Prediction) -> str:
@@ -172,7 +173,9 @@ class AnswerFile:
         self._waiting = [bytearray() for _ in self._files]
         self._is_csv = path.name.lower().endswith((".csv", ".csv.gz"))
         if self._is_csv and not self.done.sizes[0]:
-            self._waiting[0] += _to_csv([["id", "themes", "primary", *(f"score.{theme}" for theme in themes)]])
+            self._waiting[0] += _to_csv(
+                [["id", "themes", "primary", *(f"score.{theme}" for theme in themes), "unsure"]]
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -293,7 +296,7 @@ def answer_inputs(
                 raise DataError(f"{record.source.removeprefix('error: ')}: {record.problem}")
             for answer in answers:
                 if not isinstance(answer, Record):
-                    if doubt := text_problem(answer[0].full_text):
+                    if answer[1].unsure and (doubt := text_problem(answer[0].full_text)):
                         say(f"{answer[0].source}: warning: {doubt}")
                 elif on_error == "report":
                     say(f"{answer.source}: {answer.problem}")
@@ -347,7 +350,8 @@ def _to_csv(rows: Iterable[list[Any]]) -> bytes:
 
 
 def _to_row(answer: dict[str, Any]) -> list[Any]:
-    return [answer["id"], "|".join(answer["themes"]), answer["primary"], *answer["scores"].values()]
+    themes, unsure = ("|".join(answer[name]) for name in ("themes", "unsure"))
+    return [answer["id"], themes, answer["primary"], *answer["scores"].values(), unsure]
 
 
 def _to_problem(record: Record) -> dict[str, Any]:
@@ -361,6 +365,7 @@ def _to_parquet(part: Path, path: Path, themes: Sequence[str]) -> None:
 
     text, number = pyarrow.string(), pyarrow.float64()
     columns = {"id": text, "themes": pyarrow.list_(text), "primary": text, **{f"score.{t}": number for t in themes}}
+    columns |= {"unsure": pyarrow.list_(text)}
     schema = pyarrow.schema(columns.items())
     staged = path.with_name(path.name + ".new")
     with part.open("rb") as lines, staged.open("wb") as file:
@@ -369,7 +374,8 @@ def _to_parquet(part: Path, path: Path, themes: Sequence[str]) -> None:
                 ids = [answer["id"].encode("utf-8", "backslashreplace").decode() for answer in some]
                 scores = [[answer["scores"][theme] for answer in some] for theme in themes]
                 other = [[answer[name] for answer in some] for name in ("themes", "primary")]
-                writer.write_batch(pyarrow.record_batch([ids, *other, *scores], schema=schema))
+                unsure = [answer["unsure"] for answer in some]
+                writer.write_batch(pyarrow.record_batch([ids, *other, *scores, unsure], schema=schema))
         file.flush()
         os.fsync(file.fileno())
     os.replace(staged, path)

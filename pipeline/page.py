@@ -1,14 +1,11 @@
-"""A page for people who read Arabic: articles with the words highlighted that spoke for and against a theme.
-
-One file without script, picture or font from elsewhere; it can be mailed, printed and opened without a network.
-"""
+"""A page for people who read Arabic: articles with the words highlighted that spoke for and against a theme."""
 
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from .article import Article
 from .explain import Explanation, Term, headline
+from .layout import lay_out, safe
 from .themes import Taxonomy
 
 _TERMS = 12  # features shown under the words
@@ -19,23 +16,13 @@ _KINDS = {
     "lead": "كلمات مفتاحية في المقدمة",
 }
 
-# Blue and orange of Okabe and Ito, which the color-blind tell apart; the line below says the same without color.
+# The line below a word says the same as the color.
 _STYLE = """
-:root { color-scheme: light dark; --for: 0 114 178; --against: 213 94 0; }
-@media (prefers-color-scheme: dark) { :root { --for: 86 180 233; --against: 230 159 0; } }
-body { max-width: 50rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.9;
-       font-family: "Noto Naskh Arabic", "Noto Sans Arabic", "Segoe UI", Tahoma, "DejaVu Sans", sans-serif; }
-h1, h2, h3 { line-height: 1.5; }
-h2 { margin-top: 3rem; border-top: 1px solid rgb(128 128 128 / .5); padding-top: 1rem; }
-h2 small, code { font-size: .8em; font-weight: normal; opacity: .8; }
 .text { white-space: pre-line; overflow-wrap: anywhere; }
 mark { color: inherit; background: rgb(var(--side) / calc(var(--strength) * .6)); padding: 0 .1em; border-radius: .2em;
        border-bottom: 2px solid rgb(var(--side) / var(--strength)); print-color-adjust: exact; }
-mark.for { --side: var(--for); }
-mark.against { --side: var(--against); border-bottom-style: dotted; }
-table { border-collapse: collapse; margin: .5rem 0; }
-td { padding: 0 .6rem; border-bottom: 1px solid rgb(128 128 128 / .3); }
-td[dir] { text-align: right; font-variant-numeric: tabular-nums; }
+mark.for { --side: var(--blue); }
+mark.against { --side: var(--orange); border-bottom-style: dotted; }
 """
 
 _LEGEND = """<p><mark class="for" style="--strength:.7">كلمة ترجّح الموضوع</mark>
@@ -60,31 +47,17 @@ def format_page(explained: Iterable[tuple[Article, Sequence[Explanation]]], taxo
     """
     arabic = {theme.name: theme.ar for theme in taxonomy.themes}
     articles = "\n".join(_article(article, explanations, arabic) for article, explanations in explained)
-    return f"""<!DOCTYPE html>
-<html lang="ar" dir="rtl">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>الكلمات وراء كل موضوع</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>الكلمات وراء كل موضوع</h1>
-{_LEGEND}
-{articles or "<p>لا مقالات.</p>"}
-</body>
-</html>
-"""
+    body = articles or "<p>لا مقالات.</p>"
+    return lay_out("الكلمات وراء كل موضوع", f"{_LEGEND}\n{body}", _STYLE)
 
 
 def _article(article: Article, explanations: Sequence[Explanation], arabic: dict[str, str]) -> str:
     text = article.full_text
     sections = [_theme(text, explained, arabic) for explained in explanations] or [
-        f'<p>لا كلمة معروفة في هذا النص، فلا دليل على أي موضوع.</p>\n<p class="text">{_safe(text)}</p>\n'
+        f'<p>لا كلمة معروفة في هذا النص، فلا دليل على أي موضوع.</p>\n<p class="text">{safe(text)}</p>\n'
     ]
     return f"""<article>
-<h2>{_safe(headline(article))} <small><bdi>{_safe(article.id)}</bdi></small></h2>
+<h2>{safe(headline(article))} <small><bdi>{safe(article.id)}</bdi></small></h2>
 {"".join(sections)}</article>"""
 
 
@@ -104,7 +77,7 @@ def _theme(text: str, explained: Explanation, arabic: dict[str, str]) -> str:
     ]
     terms = [([_name(term, arabic), _KINDS[term.kind]], term.weight) for term in explained.terms[:_TERMS]]
     return f"""<section>
-<h3>{_safe(arabic[explained.theme])} <code dir="ltr">{_safe(explained.theme)}</code></h3>
+<h3>{safe(arabic[explained.theme])} <code dir="ltr">{safe(explained.theme)}</code></h3>
 <p>الدرجة {explained.score:.2f}، العتبة {explained.threshold:.2f}: <strong>{answer}</strong></p>
 <p class="text">{_highlight(text, explained.words)}</p>
 {_table(sums)}
@@ -125,9 +98,9 @@ def _highlight(text: str, words: Sequence[tuple[str, float]]) -> str:
 def _mark(word: str, weight: float, strongest: float) -> str:
     strength = abs(weight) / strongest if strongest else 0.0
     if strength < 0.01:
-        return _safe(word)
+        return safe(word)
     side = "for" if weight > 0 else "against"
-    return f'<mark class="{side}" style="--strength:{strength:.2f}" title="{_signed(weight)}">{_safe(word)}</mark>'
+    return f'<mark class="{side}" style="--strength:{strength:.2f}" title="{_signed(weight)}">{safe(word)}</mark>'
 
 
 def _name(term: Term, arabic: dict[str, str]) -> str:
@@ -136,7 +109,7 @@ def _name(term: Term, arabic: dict[str, str]) -> str:
 
 def _table(rows: Iterable[tuple[Sequence[str], float]]) -> str:
     lines = [
-        f'<tr>{"".join(f"<td>{_safe(cell)}</td>" for cell in cells)}<td dir="ltr">{_signed(weight)}</td></tr>'
+        f'<tr>{"".join(f"<td>{safe(cell)}</td>" for cell in cells)}<td dir="ltr">{_signed(weight)}</td></tr>'
         for cells, weight in rows
     ]
     return "\n".join(["<table>", *lines, "</table>"])
@@ -144,8 +117,3 @@ def _table(rows: Iterable[tuple[Sequence[str], float]]) -> str:
 
 def _signed(weight: float) -> str:
     return f"{weight:+.2f}".replace("-", "\u2212")
-
-
-def _safe(text: str) -> str:
-    """Escape a text for HTML; half characters, which UTF-8 does not have, become question marks."""
-    return escape(text.encode("utf-8", "replace").decode())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .features import TextFeatures
 
 Floats = NDArray[np.float32]
+Projected = tuple[Floats, NDArray[np.bool_], NDArray[np.float64]]
 
 
 class Projection:
@@ -45,7 +46,7 @@ class Projection:
         self._words = np.zeros((spelled.shape[0] + 1, self._letters.shape[1]), dtype=np.float32)
         self._words[:-1] = spelled @ self._letters
 
-    def __call__(self, texts: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
+    def __call__(self, texts: Sequence[str]) -> Projected:
         """Multiply: ``features.transform(texts) @ coef.T``.
 
         Parameters
@@ -57,19 +58,24 @@ class Projection:
         products : ndarray of float32, shape (n_texts, n_outputs)
         known : ndarray of bool, shape (n_texts,)
             False for texts of which no feature is known.
+        unseen : ndarray of float64, shape (n_texts,)
+            Share of its words that are not in ``features.ngrams_.vocabulary_``; 1 for a text without words.
         """
         products = np.zeros((len(texts), self._runs.shape[1]), dtype=np.float32)
         known = np.zeros(len(texts), dtype=np.bool_)
+        unseen = np.ones(len(texts))
         first = 0
         for words in self.features.split(texts):
             rows = slice(first, first := first + len(words.counts))
-            self._add(words, products[rows], known[rows])
-        return products, known
+            numbers = self.features.ngrams_.number(words)
+            self._add(words, numbers, products[rows], known[rows])
+            seen = np.bincount(words.owners, numbers >= 0, len(words.counts))
+            unseen[rows] -= seen / np.maximum(words.counts, 1)
+        return products, known, unseen
 
-    def _add(self, words: Words, products: Floats, known: NDArray[np.bool_]) -> None:
+    def _add(self, words: Words, numbers: Ints, products: Floats, known: NDArray[np.bool_]) -> None:
         # Summed text by text, so that each gets the same bits alone and among others.
         ngrams = self.features.ngrams_
-        numbers = ngrams.number(words)
         values, columns, bounds = ngrams.weigh_runs(words, numbers)
         filled = (bounds[1:] > bounds[:-1]).nonzero()[0]
         if filled.size:

@@ -103,7 +103,7 @@ def judge(names: Sequence[str], reference: AnswerSheet, candidate: AnswerSheet, 
         metric: Estimate(float(value[metric]), *map(float, interval(drawn[metric]))) for metric in COMPARED
     }  # fmt: skip
     limits = interval(drawn["f1"])
-    p = _holm(np.array([_p_value(column) for column in drawn["f1"].T]))
+    p = holm(np.array([_p_value(column) for column in drawn["f1"].T]))
     themes = {
         name: Difference(Estimate(float(value["f1"][i]), float(limits[0, i]), float(limits[1, i])), float(p[i]))
         for i, name in enumerate(names)
@@ -182,10 +182,10 @@ def _p_value(drawn: NDArray[np.float64]) -> float:
     return min(1.0, 2 * (sides + 1) / (len(drawn) + 1))
 
 
-def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correct for the number of tests.
+def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correct p-values for the number of tests by Holm's method (1979).
 
-    >>> _holm(np.array([0.01, 0.04, 0.03])).round(2).tolist()
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(2).tolist()
     [0.03, 0.06, 0.06]
     """
     order = np.argsort(p)

@@ -82,7 +82,7 @@ def test_classify_jsonl_of_every_kind_of_file(model: Path, tmp_path: Path, capsy
     rows = jsonl(capsys.readouterr().out)
     assert [row["id"] for row in rows] == [paths[0], "7", f"{paths[2]}:1", "9"]
     assert [row["primary"] for row in rows] == ["sea", "sky", "none", "sea"]
-    assert list(rows[0]) == ["id", "themes", "primary", "scores"]
+    assert list(rows[0]) == ["id", "themes", "primary", "scores", "unsure"]
     assert list(rows[0]["scores"]) == ["sea", "sky"]
 
 
@@ -113,8 +113,11 @@ def test_text_that_cannot_be_judged_is_none_with_a_warning(
     path.write_text(json.dumps({"id": text, "text": text}) + "\n", encoding="utf-8")
     assert cli.main(["classify", "--model", str(model), "--format", "jsonl", str(path)]) == 0
     captured = capsys.readouterr()
-    assert jsonl(captured.out)[0]["primary"] == "none"
-    assert f"{path}:1: warning: " in captured.err
+    (row,) = jsonl(captured.out)
+    assert row["primary"] == "none"
+    assert f"{path}:1: warning: {row['unsure'][0]}" in captured.err
+    assert cli.main(["classify", "--model", str(model), str(path)]) == 0
+    assert f"    unsure: {row['unsure'][0]}" in capsys.readouterr().out
 
 
 def test_standard_input(model: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -82,7 +82,12 @@ def test_it_answers_as_classify_does(url: str, folder: Path) -> None:
     status, answer = ask(url, body.encode())
     assert status == 200, answer
     assert answer["predictions"] == [
-        {"themes": list(prediction.themes), "primary": prediction.primary, "scores": prediction.scores}
+        {
+            "themes": list(prediction.themes),
+            "primary": prediction.primary,
+            "scores": prediction.scores,
+            "unsure": list(prediction.unsure),
+        }
         for prediction in classify(load_model(folder / "models/security-themes.joblib"), TEXTS)
     ]
 

@@ -1,4 +1,8 @@
+from copy import deepcopy
+
+import numpy as np
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline import Article, Prediction, classify
 from pipeline.classifier import ThemeClassifier, build_model
@@ -35,7 +39,8 @@ def test_articles_and_texts_are_the_same_to_it(model: ThemeClassifier) -> None:
 
 def test_nothing_in_nothing_out(model: ThemeClassifier) -> None:
     assert classify(model, []) == []
-    assert classify(model, [""]) == [Prediction((), {"sea": 0.0, "sky": 0.0}, "none")]
+    empty = "'text' is empty; write the article or delete the line"
+    assert classify(model, [""]) == [Prediction((), {"sea": 0.0, "sky": 0.0}, "none", (empty,))]
 
 
 def test_a_bare_string_and_other_things_are_refused(model: ThemeClassifier) -> None:
@@ -43,3 +48,52 @@ def test_a_bare_string_and_other_things_are_refused(model: ThemeClassifier) -> N
         classify(model, "نص")
     with pytest.raises(TypeError, match="text 1 is of type int"):
         classify(model, ["نص", 7])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(("width", "unsure"), [(0.0, []), (0.1, ["sea"]), (0.3, ["sea", "sky"])])
+def test_a_score_near_its_threshold_is_unsure(model: ThemeClassifier, width: float, unsure: list[str]) -> None:
+    model, text = deepcopy(model), "ميناء سفينة بحر قارب خبز سوق"
+    (sea, sky), half = model.predict_proba([text])[0], np.array([0.5, 0.5])
+    model.calibration_[:, 1] += np.log(half / (1 - half)) - np.log([sea / (1 - sea), sky / (1 - sky)])  # scores of .5
+    model.set_params(thresholds={"sea": 0.57, "sky": 0.3}, abstain=width)
+    reasons = {"sea": "sea .50 is near its threshold .57", "sky": "sky .50 is near its threshold .30"}
+    (prediction,) = classify(model, [text])
+    assert prediction.unsure == tuple(reasons[name] for name in unsure)
+    assert prediction.themes == ("sky",)
+
+
+def test_strange_texts_are_unsure_whatever_the_scores(model: ThemeClassifier) -> None:
+    model = deepcopy(model).set_params(abstain=0)
+    known, new = "ميناء سفينة بحر", "زعفران كركم هيل"
+    sure, enough, alone, persian = classify(
+        model, [known, f"{known} {known} {new}", new, "پلیس تهران از بازداشت شش نفر خبر داد"]
+    )
+    assert sure.unsure == enough.unsure == ()  # a third of the words is new
+    assert alone.unsure == ("100% of its words are new to the model",)
+    (reason,) = persian.unsure
+    assert "Persian or Urdu" in reason
+
+
+def test_new_words_are_counted_text_by_text(model: ThemeClassifier) -> None:
+    texts = ["ميناء زعفران", "", "ميناء", "كركم", "سفينة بحر قارب هيل"] * 5
+    probabilities, unseen = model.predict_with_unseen(texts)
+    assert unseen.tolist() == [0.5, 1, 0, 1, 0.25] * 5
+    np.testing.assert_array_equal(probabilities, model.predict_proba(texts))
+    alone = [model.predict_with_unseen([text])[1][0] for text in texts]
+    assert alone == unseen.tolist()
+    learned = [row["text"] for row in make_toy_articles(80)]
+    assert not model.predict_with_unseen(learned)[1].any()
+
+
+def test_features_that_cannot_tell_what_is_new(toy_taxonomy: Taxonomy) -> None:
+    rows = make_toy_articles(80)
+    labels = toy_taxonomy.label_matrix(row["themes"] for row in rows)
+    model = ThemeClassifier(TfidfVectorizer(), toy_taxonomy, abstain=0).fit([row["text"] for row in rows], labels)
+    assert classify(model, ["زعفران", ""]) == [Prediction((), {"sea": 0.0, "sky": 0.0}, "none")] * 2
+
+
+def test_a_model_of_before_has_a_band(model: ThemeClassifier) -> None:
+    old = deepcopy(model)
+    del old.__dict__["abstain"]
+    assert old.get_params()["abstain"] == 0.1
+    assert len(classify(old, ["ميناء"])) == 1

@@ -39,7 +39,11 @@ def test_it_is_the_product_of_features_and_coefficients(
         assume(False)
     for some in (texts, others):
         X = projection.features.transform(some)
-        products, known = projection(some)
+        products, known, unseen = projection(some)
+        words = [text.split() for text in ArabicNormalizer().transform(some)]
+        vocabulary = set(projection.features.ngrams_.vocabulary_.split())
+        shares = [sum(word not in vocabulary for word in each) / len(each) if each else 1 for each in words]
+        np.testing.assert_allclose(unseen, shares)
         np.testing.assert_allclose(products, X @ projection.coef.T, rtol=1e-4, atol=1e-4)
         assert known.tolist() == (X.getnnz(axis=1) > 0).tolist()
 
@@ -56,14 +60,15 @@ def test_a_pruned_vocabulary_too() -> None:
 
 def test_each_text_gets_the_same_bits_alone_and_among_others() -> None:
     projection = make(TOYS[:30])
-    together, _ = projection(TOYS)
+    together, *_ = projection(TOYS)
     alone = np.concatenate([projection([text])[0] for text in TOYS])
     np.testing.assert_array_equal(together, alone)
 
 
 def test_a_text_of_unknown_words_and_no_text_at_all() -> None:
     projection = make(TOYS)
-    products, known = projection(["", "漢字 漢字", TOYS[0]])
+    products, known, unseen = projection(["", "漢字 漢字", TOYS[0]])
+    assert unseen.tolist() == [1, 1, 0]
     assert known.tolist() == [False, False, True]
     assert not products[:2].any()
     assert projection([])[0].shape == (0, 3)

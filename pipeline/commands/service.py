@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from .options import (
     MODEL,
     Command,
     option_model,
+    option_output,
     option_paths,
 )
 
@@ -44,6 +46,14 @@ def add(command: Command) -> None:
     option_model(export)
     export.add_argument("--output", type=Path, required=True, metavar="DIR")
     export.add_argument("--format", choices=("joblib", "skops"), default="joblib")
+
+    drift = command("drift", _drift, "tell whether new articles differ from others: themes, scores, words, length")
+    option_model(drift)
+    drift.add_argument(
+        "--reference", nargs="+", required=True, metavar="PATH", help="others, best such as it never learned from"
+    )
+    drift.add_argument("--articles", nargs="+", required=True, metavar="PATH", help="the new ones; no labels needed")
+    option_output(drift, "models/drift")
 
 
 def _classify(options: argparse.Namespace) -> int:
@@ -102,6 +112,8 @@ def _to_lines(article: "Article", prediction: "Prediction", arabic: dict[str, st
     if not prediction.themes:
         nearest = max(prediction.scores, key=prediction.scores.__getitem__)
         lines.append(f"    {prediction.primary:<22}      nearest: {nearest} {prediction.scores[nearest]:.2f}")
+    if prediction.unsure:
+        lines.append(f"    unsure: {'; '.join(prediction.unsure)}")
     return "\n".join(lines)
 
 
@@ -110,3 +122,31 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return number
+
+
+def _drift(options: argparse.Namespace) -> int:
+    from ..article import Article
+    from ..artifact import load_model, model_hash, write_text
+    from ..corpus import Inputs, to_article
+    from ..drift import compare, format_drift, observe
+    from ..drift_page import format_drift_page
+    from ..progress import say, step
+
+    def read(paths: list[str]) -> Iterator[Article]:
+        for item in map(to_article, Inputs(paths)):
+            if isinstance(item, Article):
+                yield item
+            else:
+                say(f"{item.source}: {item.problem}")
+
+    model, samples = load_model(options.model), []
+    for paths in (options.reference, options.articles):
+        name = ", ".join(paths)
+        with step(f"classifying {name}"):
+            samples.append(observe(model, read(paths), name))
+    drift = compare(model.taxonomy.names, *samples)
+    found = {"model": model_hash(model), **drift.to_dict()}
+    write_text(options.output / "drift.json", json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+    write_text(options.output / "drift.html", format_drift_page(drift, model.taxonomy))
+    print(f"{format_drift(drift)}\n\npage {options.output / 'drift.html'}")
+    return 0
