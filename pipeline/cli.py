@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .predict import Prediction
 
 _MODEL = Path("models/security-themes.joblib")
+_CHAMPION = "models:/security-themes@champion"
 _RUN = "an id or a name, or their beginning; or champion, previous, latest"
 _BATCH = 256  # articles read, classified and printed at a time
 
@@ -194,6 +195,12 @@ def _parser() -> argparse.ArgumentParser:
     option_model(export)
     export.add_argument("--output", type=Path, required=True, metavar="DIR")
     export.add_argument("--format", choices=("joblib", "skops"), default="joblib")
+
+    serve = command("serve", _serve, "put the champion behind HTTP on 127.0.0.1, with MLflow's own server")
+    serve.add_argument(
+        "--model", default=_CHAMPION, metavar="MODEL", help="or the folder of a logged model; default: %(default)s"
+    )
+    serve.add_argument("--port", type=int, default=0, help="default: a free one, from 5000 up")
     return parser
 
 
@@ -558,3 +565,9 @@ def _export(options: argparse.Namespace) -> int:
     path = export_model(options.model, options.output, options.format)
     print(f"{path}  sha256 {read_card(path)['sha256']}")
     return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .serve import serve_model
+
+    return serve_model(options.model, options.port)
