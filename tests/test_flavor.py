@@ -110,6 +110,14 @@ def test_a_wrong_request_is_the_askers_fault(url: str, body: bytes) -> None:
     assert 400 <= status < 500, answer
 
 
+@pytest.mark.parametrize("wrong", ["7", "null", '["a"]'])
+def test_it_says_which_row_is_no_text(url: str, wrong: str) -> None:
+    body = f'{{"dataframe_split": {{"columns": ["text"], "data": [["a"], [{wrong}]]}}}}'
+    status, answer = ask(url, body.encode())
+    assert status == 400
+    assert "row 1 of 'text': " in json.loads(answer)["message"]
+
+
 def test_the_server_is_there_after_wrong_requests(url: str) -> None:
     assert ask(url, b'{"dataframe_split": {"columns": ["text"], "data": []}}')[0] in (200, 400)
     assert ask(url, b'{"dataframe_split": {"columns": ["text"], "data": [["a"]]}}')[0] == 200
