@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StringType, StructType
+from pyspark.sql.types import DataType, StringType, StructField, StructType
 
 from pipeline import PipelineError, Prediction, classify, load_model
 from pipeline.errors import DataError
 
-PREDICTION = "prediction struct<themes: array<string>, primary: string, scores: map<string, double>>"
+PREDICTION = "struct<themes: array<string>, primary: string, scores: map<string, double>>"
 ARROW = pa.struct(
     {"themes": pa.list_(pa.string()), "primary": pa.string(), "scores": pa.map_(pa.string(), pa.float64())}
 )
@@ -45,7 +45,7 @@ def classify_articles(articles: DataFrame, model: str, text: str = "text") -> Da
     if not isinstance(types.get(text), StringType):
         found = f"is {types[text].simpleString()}, not string; cast it" if text in types else "is missing"
         raise DataError(f"column {text!r} {found}; there are: {', '.join(types)}")
-    schema = StructType(articles.schema.fields + StructType.fromDDL(PREDICTION).fields)
+    schema = StructType([*articles.schema.fields, StructField("prediction", DataType.fromDDL(PREDICTION))])
     return articles.mapInArrow(lambda batches: _classify_batches(batches, model, text), schema)
 
 

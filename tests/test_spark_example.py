@@ -45,7 +45,7 @@ def spark(example: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iter
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", "10")
         .getOrCreate()
     )
-    session.sparkContext.addPyFile(example.__file__)
+    session.sparkContext.addPyFile(str(ROOT / "examples/spark_classify.py"))
     yield session
     session.stop()
 
