@@ -6,7 +6,7 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint
 ARTICLES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train demo-runs ui evaluate search classify test check clean
+.PHONY: help install train demo-runs ui serve evaluate search classify test check clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo-runs: $(VENV)/.installed-train  ## three runs to compare: words only, words
 
 ui: $(VENV)/.installed-train  ## open the runs in MLflow's pages, on 127.0.0.1
 	$(PYTHON) -m pipeline ui
+
+serve: $(VENV)/.installed-train  ## put the champion behind HTTP, on 127.0.0.1
+	$(PYTHON) -m pipeline serve
 
 evaluate: $(VENV)/.installed-train  ## measure the model on labeled articles: make evaluate ARTICLES=FILE
 	@test -n "$(ARTICLES)" || { echo "make evaluate ARTICLES=FILE: name labeled articles (.jsonl .csv .parquet)" >&2; exit 2; }
@@ -45,7 +48,7 @@ check: $(VENV)/.installed-dev  ## run the linter, the type checker and the check
 
 clean:  ## remove what the other targets made, but for the models and the MLflow runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find pipeline tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON):
 	python3 -m venv $(VENV)

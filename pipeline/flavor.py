@@ -39,9 +39,18 @@ class ServedModel:
         DataFrame
             Of the same length and index: ``themes``, a list of names, the surest first; ``primary``, the first of them
             or ``none``; ``scores``, a dict from every theme to its probability; ``unsure``, a list of reasons.
+
+        Raises
+        ------
+        MlflowException
+            If a row holds no text; MLflow's server answers 400 with its message.
         """
+        from mlflow.exceptions import MlflowException
         from pandas import DataFrame
 
+        for row, text in enumerate(table[TEXT]):
+            if not isinstance(text, str):
+                raise MlflowException.invalid_parameter_value(f"row {row} of {TEXT!r}: {text!r:.50} is no text")
         predictions = classify(self.model, table[TEXT])
         return DataFrame(
             {

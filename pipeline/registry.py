@@ -278,10 +278,24 @@ def _fetch(mlflow: Any, uri: str, folder: Path) -> Path:
     try:
         mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
     except MlflowException as error:
-        raise DataError(f"{uri}: no such model: {error.message}") from error
-    found = sorted(folder.rglob(f"data/**/{DEFAULT_MODEL.name}"))
+        raise DataError(
+            f"{uri}: no such model: {error.message}; promote a run first: python -m pipeline promote RUN"
+        ) from error
+    return find_model(folder, uri)
+
+
+def find_model(folder: Path, uri: str) -> Path:
+    """Find the model file in a logged model, the folder with an ``MLmodel`` in or under the one given.
+
+    Raises
+    ------
+    DataError
+        If it holds none.
+    """
+    logged = folder.rglob("MLmodel")
+    found = sorted(file for marked in logged for file in marked.parent.glob(f"data/**/{DEFAULT_MODEL.name}"))
     if not found:
-        raise DataError(f"{uri}: holds no {DEFAULT_MODEL.name}; was it logged by another program?")
+        raise DataError(f"{uri}: no logged model with a {DEFAULT_MODEL.name} in it; was it logged by another program?")
     return found[0]
 
 

@@ -19,7 +19,7 @@ from .answers import ANSWERS, AnswerSheet, read_answers, write_answers
 from .artifact import card_path, file_hash, finish_replacing, read_card
 from .compare import Comparison
 from .config import Config, read_config
-from .errors import ModelError, PipelineError, TrackingError
+from .errors import DataError, ModelError, PipelineError, TrackingError
 from .evaluate import OVERALL, PER_THEME, evaluate
 from .flavor import as_logged
 from .modelcard import describe_model
@@ -202,14 +202,14 @@ def log_search(found: "Found", config: Config) -> None:
 
 
 def serve_pages(port: int = 0) -> int:
-    """Open MLflow's pages on 127.0.0.1 until interrupted; port 0 takes the first free one from 5000 up.
+    """Open MLflow's pages on 127.0.0.1 until interrupted; see `choose_port` for the port.
 
     Returns
     -------
     int
         Exit code of MLflow's server.
     """
-    port = port or next(number for number in range(5000, 6000) if _is_free(number))
+    port = choose_port(port)
     with reaching():
         experiment = connect().get_experiment_by_name(read_config().tracking.experiment)
     if experiment is None:
@@ -222,6 +222,19 @@ def serve_pages(port: int = 0) -> int:
             [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"], check=False
         ).returncode
     return 0
+
+
+def choose_port(port: int) -> int:
+    """Give the port of 127.0.0.1 that was asked for; for 0 the first free one from 5000 up.
+
+    Raises
+    ------
+    DataError
+        If another program listens there.
+    """
+    if port and not _is_free(port):
+        raise DataError(f"port {port} is taken; name another: --port N, or leave it out: a free one is found")
+    return port or next(number for number in range(5000, 6000) if _is_free(number))
 
 
 def _is_free(port: int) -> bool:

@@ -69,7 +69,8 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_every_make_target_the_readme_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert targets == {
-        "help", "install", "train", "demo-runs", "ui", "evaluate", "search", "classify", "test", "check", "clean",
+        "help", "install", "train", "demo-runs", "ui", "serve", "evaluate", "search", "classify", "test",
+        "check", "clean",
     }  # fmt: skip
     named = " ".join(re.findall(r"^make ([a-z ]+?) *(?:#|$)", readme(), flags=re.MULTILINE)).split()
     assert named == ["train", "classify", "test"]

@@ -84,7 +84,8 @@ def test_another_mix_of_themes_moves_their_rates_and_scores(model: ThemeClassifi
 
 def test_texts_in_another_language_are_new_words_and_unsure(model: ThemeClassifier) -> None:
     drift = drift_of(model, toys(300, 1), with_persian(toys(300, 2)))
-    assert names(drift) == ["sea score", "sky score", "new words", "unsure"]  # neither rates nor length
+    assert {"new words", "unsure"} <= set(names(drift))  # what the model makes of such texts is not said
+    assert "length" not in names(drift)
     assert drift.shifts[-1].new == 0.25
 
 

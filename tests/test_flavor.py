@@ -1,8 +1,9 @@
-"""The model behind MLflow's own server, without a network and in this environment."""
+"""The model behind MLflow's own server, as `python -m pipeline serve` starts it."""
 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import pytest
 from pipeline.artifact import load_model
 from pipeline.config import read_config
 from pipeline.predict import classify
+from pipeline.tracking import _is_free
 from pipeline.train import train
 
 from .conftest import ROOT, write_toy_project
@@ -44,27 +46,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", "kept", "--env-manager", "local"]
+    command = [sys.executable, "-m", "pipeline", "serve", "--model", "kept", "--port", str(port)]
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=folder, env=environment(), stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            command, cwd=folder, env=environment(), stdout=log, stderr=log, start_new_session=True
+        )
     try:
         for _ in range(240):
             with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/ping"):
                 break
             time.sleep(0.25)
         yield f"http://127.0.0.1:{port}"
+        process.terminate()
+        assert process.wait() == 0
+        for _ in range(40):  # MLflow's server ends with it
+            if _is_free(port):
+                return
+            time.sleep(0.25)
+        raise AssertionError("the server outlives the command")
     finally:
-        os.killpg(process.pid, 15)
-        process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def environment() -> dict[str, str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # MLflow calls uvicorn by name
-    return clean | {"PYTHONPATH": str(ROOT), "PATH": path}
+    return clean | {"PYTHONPATH": str(ROOT), "PATH": os.defpath}  # where no uvicorn is
 
 
 def ask(url: str, body: bytes, kind: str = "application/json") -> tuple[int, Any]:
@@ -106,6 +113,14 @@ def test_it_answers_as_classify_does(url: str, folder: Path) -> None:
 def test_a_wrong_request_is_the_askers_fault(url: str, body: bytes) -> None:
     status, answer = ask(url, body)
     assert 400 <= status < 500, answer
+
+
+@pytest.mark.parametrize("wrong", ["7", "null", '["a"]'])
+def test_it_says_which_row_is_no_text(url: str, wrong: str) -> None:
+    body = f'{{"dataframe_split": {{"columns": ["text"], "data": [["a"], [{wrong}]]}}}}'
+    status, answer = ask(url, body.encode())
+    assert status == 400
+    assert "row 1 of 'text': " in json.loads(answer)["message"]
 
 
 def test_the_server_is_there_after_wrong_requests(url: str) -> None:

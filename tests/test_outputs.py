@@ -69,13 +69,15 @@ def read_back(path: Path) -> list[dict[str, Any]]:
     if ".jsonl" in path.name:
         return [json.loads(line) for line in text.splitlines()]
     rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-    return [unscored(row | {"themes": [name for name in row["themes"].split("|") if name]}) for row in rows]
+    for row in rows:
+        row |= {name: [item for item in row[name].split("|") if item] for name in ("themes", "unsure")}
+    return [unscored(row) for row in rows]
 
 
 def unscored(row: dict[str, Any]) -> dict[str, Any]:
     """Gather the columns of scores, as JSON Lines have them."""
     scores = {name.removeprefix("score."): float(row[name]) for name in row if name.startswith("score.")}
-    return {"id": row["id"], "themes": row["themes"], "primary": row["primary"], "scores": scores}
+    return {name: row[name] for name in ("id", "themes", "primary", "unsure")} | {"scores": scores}
 
 
 def test_every_format_says_what_is_printed(model: Path, tmp_path: Path, capsys: Capture) -> None:

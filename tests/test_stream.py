@@ -132,8 +132,8 @@ class Echo(ThemeClassifier):
         self.classes_, self.thresholds = np.array(["sea"]), None
         self.tuned_thresholds_, self.coef_ = np.ones(1), np.ones((1, 0), dtype=np.float32)
 
-    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        return np.zeros((len(texts), 1))
+    def predict_with_unseen(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.zeros((len(texts), 1)), np.zeros(len(texts))
 
 
 def test_a_bare_string_and_impossible_numbers_are_refused_at_once(model: ThemeClassifier) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..article import Article
     from ..predict import Prediction
 
+_CHAMPION = "models:/security-themes@champion"
+
 
 def add(command: Command) -> None:
     """Add these commands to the parser."""
@@ -54,6 +56,12 @@ def add(command: Command) -> None:
     )
     drift.add_argument("--articles", nargs="+", required=True, metavar="PATH", help="the new ones; no labels needed")
     option_output(drift, "models/drift")
+
+    serve = command("serve", _serve, "put the champion behind HTTP on 127.0.0.1, with MLflow's own server")
+    serve.add_argument(
+        "--model", default=_CHAMPION, metavar="MODEL", help="or the folder of a logged model; default: %(default)s"
+    )
+    serve.add_argument("--port", type=int, default=0, help="default: a free one, from 5000 up")
 
 
 def _classify(options: argparse.Namespace) -> int:
@@ -150,3 +158,9 @@ def _drift(options: argparse.Namespace) -> int:
     write_text(options.output / "drift.html", format_drift_page(drift, model.taxonomy))
     print(f"{format_drift(drift)}\n\npage {options.output / 'drift.html'}")
     return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from ..serve import serve_model
+
+    return serve_model(options.model, options.port)
