@@ -248,7 +248,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "coef_" in state:
+        if "features_" in state:
             self._project = _projection(self.features_, self.coef_)
 
     def __sklearn_tags__(self) -> Any:

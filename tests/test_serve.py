@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import cli
 from pipeline.artifact import REGISTRY
+from pipeline.commands import service
 from pipeline.errors import DataError
 from pipeline.registry import CHAMPION, REGISTERED
 from pipeline.tracking import choose_port
@@ -31,7 +32,7 @@ def test_without_a_champion_it_says_how_to_get_one(tmp_path: Path) -> None:
 
 def test_the_default_is_the_champion() -> None:
     """The command line keeps a copy of its own, so as to answer --help without loading MLflow."""
-    assert f"{REGISTRY}{REGISTERED}@{CHAMPION}" == cli._CHAMPION
+    assert f"{REGISTRY}{REGISTERED}@{CHAMPION}" == service._CHAMPION
 
 
 def test_a_folder_that_is_no_logged_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
