@@ -36,8 +36,8 @@ _CHOICES: dict[str, dict[str, dict[str, Any]]] = {
     "features": {
         "words only": {"char_weight": 0.0, "word_ngrams": (1, 1)},
         "words and pairs only": {"char_weight": 0.0},
-        "letters weigh 0.5": {"char_weight": 0.5},
-        "letters weigh 2": {"char_weight": 2.0},
+        "letters weigh 8": {"char_weight": 8.0},
+        "letters weigh 30": {"char_weight": 30.0},
         "no keywords": {"keyword_weight": 0.0},
         "keywords weigh 0.3": {"keyword_weight": 0.3},
         "runs of 2 to 5 letters": {"char_ngrams": (2, 5)},

@@ -136,10 +136,11 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             scores[outside] = _projection(features, coef)([texts[i] for i in outside])[0] + intercept
         self.calibration_ = np.stack([_calibrate(*column) for column in zip(scores.T, labels.T, strict=True)])
         probabilities = _sigmoid(scores * self.calibration_[:, 0] + self.calibration_[:, 1])
+        on_plane = _sigmoid(self.calibration_[:, 1])
         self.tuned_thresholds_ = np.array(
             [
                 tune_threshold(*column, np.random.default_rng(self.random_state))
-                for column in zip(labels.T, probabilities.T, strict=True)
+                for column in zip(labels.T, probabilities.T, on_plane, strict=True)
             ]
         )
         if (unlearned := self.calibration_[:, 0] <= 0).any():
@@ -278,16 +279,18 @@ def build_model(config: Config, taxonomy: Taxonomy) -> ThemeClassifier:
     )
 
 
-def tune_threshold(labels: NDArray[Any], probabilities: NDArray[np.float64], rng: np.random.Generator) -> float:
-    """Average the best threshold over bootstrap resamples (bagging: Breiman, 1996), then go halfway to 0.5.
+def tune_threshold(
+    labels: NDArray[Any], probabilities: NDArray[np.float64], on_plane: float, rng: np.random.Generator
+) -> float:
+    """Average the best threshold over bootstrap resamples (bagging: Breiman, 1996), then go halfway to the hyperplane.
 
     The best threshold of one sample hangs on the few articles near it; the average is steadier on new articles. And it
-    hangs on how common the theme is among the training articles, which other news does not share: between it and "more
-    likely than not" lies the middle.
+    hangs on how common and how clear the theme is among the training articles, which other news does not share. The
+    hyperplane does less so; `on_plane` is the probability on it.
     """
     draws = rng.integers(0, len(labels), size=(_RESAMPLES, len(labels)))
     best = [best_threshold(labels[draw], probabilities[draw]) for draw in draws if labels[draw].any()]
-    return float(np.mean(best) + 0.5) / 2
+    return float(np.mean(best) + on_plane) / 2
 
 
 def best_threshold(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> float:

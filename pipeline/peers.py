@@ -156,14 +156,18 @@ def _ours(task: Task, **features: Any) -> ThemeClassifier:
 
 def _linear(*blocks: dict[str, Any]) -> Pipeline:
     """Tuned scikit-learn: the settings of this project, made of scikit-learn's own parts."""
-    shared: dict[str, Any] = {"min_df": 2, "sublinear_tf": True, "lowercase": False, "dtype": np.float32}
-    union = FeatureUnion([(str(i), TfidfVectorizer(**shared, **block)) for i, block in enumerate(blocks)])
+    shared: dict[str, Any] = {"min_df": 2, "lowercase": False, "dtype": np.float32}
+    union = FeatureUnion(
+        [(block["analyzer"], TfidfVectorizer(**shared, **block)) for block in blocks],
+        transformer_weights={block["analyzer"]: _WEIGHTS[block["analyzer"]] for block in blocks},
+    )
     learner = OneVsRestClassifier(LinearSVC(class_weight="balanced", random_state=0))
     return make_pipeline(ArabicNormalizer(), union, learner)
 
 
-_WORDS: dict[str, Any] = {"token_pattern": r"\S+", "ngram_range": (1, 2)}
-_LETTERS: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (3, 5)}
+_WORDS: dict[str, Any] = {"analyzer": "word", "token_pattern": r"\S+", "ngram_range": (1, 2), "sublinear_tf": True}
+_LETTERS: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (3, 5), "norm": "l1"}
+_WEIGHTS = {"word": 1.0, "char_wb": 15.0}
 _NO_LETTERS: dict[str, Any] = {"char_weight": 0.0, "keyword_weight": 0.0}
 
 CONTENDERS: dict[str, Callable[[Task], Any]] = {

@@ -189,11 +189,11 @@ def test_tuned_thresholds_vary_less_than_the_best_ones() -> None:
         labels = (rng.random(60) < 0.25).astype(np.int8)
         probabilities = np.clip(rng.normal(np.where(labels, 0.6, 0.3), 0.15), 0, 1)
         best.append(best_threshold(labels, probabilities))
-        tuned.append(tune_threshold(labels, probabilities, np.random.default_rng(0)))
+        tuned.append(tune_threshold(labels, probabilities, 0.5, np.random.default_rng(0)))
     assert np.std(tuned) < 0.45 * np.std(best)  # steadier by the resamples, and half as far from 0.5
     assert 0.3 < np.mean(tuned) < 0.6
 
 
-def test_a_tuned_threshold_lies_halfway_between_the_best_and_a_half() -> None:
+def test_a_tuned_threshold_lies_halfway_between_the_best_and_the_hyperplane() -> None:
     labels, probabilities = np.array([0, 1] * 20), np.array([0.1, 0.3] * 20)
-    assert tune_threshold(labels, probabilities, np.random.default_rng(0)) == pytest.approx((0.2 + 0.5) / 2)
+    assert tune_threshold(labels, probabilities, 0.8, np.random.default_rng(0)) == pytest.approx((0.2 + 0.8) / 2)
