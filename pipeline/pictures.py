@@ -122,7 +122,10 @@ def draw_benchmark(figures: dict[str, dict[str, float]], path: Path) -> None:
     axes.set_prop_cycle(color=color_sequences["petroff10"])  # made for eyes that do not see all colors
     for name, row in figures.items():
         place, mark = (row["batch_per_second"], row["f1_macro"]), "o" if name.startswith("ours") else "s"
-        axes.plot(*place, mark, markersize=5 + 1.5 * row["file_mb"] ** 0.5, alpha=0.7, label=name)
+        spread = [[place[0] - row["batch_lowest"]], [row["batch_highest"] - place[0]]]
+        axes.errorbar(
+            *place, xerr=spread, fmt=mark, capsize=2, markersize=5 + 1.5 * row["file_mb"] ** 0.5, alpha=0.7, label=name
+        )
     axes.set_xscale("log")
     axes.set_xlabel("articles a second, one core")
     axes.set_ylabel("macro F1, held-out articles (a mark grows with the file)")

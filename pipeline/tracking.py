@@ -176,6 +176,26 @@ def _runs_to_add_to(card: dict[str, Any]) -> Iterator[tuple[Any, list[str]]]:
         yield mlflow, runs
 
 
+def log_benchmark(folder: Path, config: Config) -> None:
+    """Log what `pipeline.benchmark` left in a folder, as one run with a child run a contender.
+
+    Raises
+    ------
+    TrackingError
+        If the server cannot be reached or refuses.
+    """
+    with reaching(f"The figures are kept in {folder}"):
+        mlflow = connect()
+        mlflow.set_experiment(config.tracking.experiment)
+        measured = json.loads((folder / "benchmark.json").read_text(encoding="utf-8"))
+        articles, contenders = measured["articles"], measured["contenders"]
+        with mlflow.start_run(run_name=f"benchmark · {articles['train']} and {articles['test']} articles"):
+            mlflow.log_artifacts(str(folder))
+            for name, figures in contenders.items():
+                with mlflow.start_run(run_name=name, nested=True):
+                    mlflow.log_metrics(figures)
+
+
 def log_search(found: "Found", config: Config) -> None:
     """Log a search as one run with a child run a trial; it takes the place of what was logged of it before.
 

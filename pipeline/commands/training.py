@@ -60,6 +60,7 @@ def add(command: Command) -> None:
     )
     benchmark.add_argument("--most", type=int, default=0, metavar="N", help="articles to take at random; default: all")
     option_output(benchmark, "models/benchmark")
+    option_no_tracking(benchmark)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -207,4 +208,10 @@ def _benchmark(options: argparse.Namespace) -> int:
     config = read_config(options.config)
     taxonomy = read_taxonomy(Path(config.data.themes))
     print(benchmark(config, taxonomy, options.articles or config.data.articles, options.most, options.output))
+    if not options.no_tracking:
+        from ..progress import step
+        from ..tracking import log_benchmark
+
+        with step("logging the figures to MLflow"):
+            log_benchmark(options.output, config)
     return 0
