@@ -355,7 +355,7 @@ def _metrics(card: dict[str, Any]) -> dict[str, float]:
 
 
 def _measured(prefix: str, measured: dict[str, Any]) -> dict[str, float]:
-    flat: dict[str, float | None] = {f"{prefix}n": measured["n"]}
+    flat: dict[str, float | None] = {}  # the first of them is what MLflow's pages compare runs by at first
     for metric in OVERALL:
         flat[f"{prefix}{metric}"] = measured[metric]
         flat |= _limits(f"{prefix}{metric}", measured[f"{metric}_interval"])
@@ -364,6 +364,7 @@ def _measured(prefix: str, measured: dict[str, Any]) -> dict[str, float]:
         flat[f"{prefix}support.{theme}"] = scores["support"]
         flat |= {f"{prefix}{metric}.{theme}": scores[metric] for metric in PER_THEME}
         flat |= _limits(f"{prefix}f1.{theme}", scores["f1_interval"])
+    flat[f"{prefix}n"] = measured["n"]
     return {name: value for name, value in flat.items() if value is not None}
 
 
