@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from .hashtable import HashTable, Ints
-from .words import Words, distinct
+from .words import Words, distinct, join
 
 LEAD = 30  # words: a title and the first sentence
 _SHORTEST = 20  # words; rates in shorter texts would say more than there is
@@ -43,6 +43,7 @@ class KeywordIndex:
             hashes[whole] = some[np.searchsorted(starts, opening[whole])]
         known = distinct(hashes)
         self._table = HashTable(known)
+        self._openings = HashTable(distinct(words.hashes.take(opening)))  # few words open a keyword
         self._themes = np.zeros((len(known), len(keywords)), dtype=np.float32)
         self._themes[self._table.find(hashes), [theme for _, theme in spelled]] = 1
 
@@ -67,15 +68,22 @@ class KeywordIndex:
         >>> first.tolist(), last.tolist(), themes.tolist()
         ([1, 3], [1, 4], [[1.0, 0.0], [0.0, 1.0]])
         """
-        runs = words.runs(self._longest)
-        numbers = self._table.find(np.concatenate([hashes for _, hashes in runs]))
-        hits = (numbers >= 0).nonzero()[0]
-        first = np.concatenate([starts for starts, _ in runs]).take(hits)
-        last, end = first.copy(), 0
-        for starts, _ in runs[:-1]:
-            end += len(starts)
-            last += hits >= end
-        return first, last, self._themes.take(numbers.take(hits), axis=0)
+        starts = (self._openings.find(words.hashes) >= 0).nonzero()[0]
+        ends = words.counts.cumsum().take(words.owners.take(starts))
+        hashes = words.hashes.take(starts)
+        firsts, lasts, numbers = [], [], []
+        for length in range(1, self._longest + 1):
+            if length > 1:
+                fits = (ends - starts >= length).nonzero()[0]
+                starts, ends = starts.take(fits), ends.take(fits)
+                hashes = join(hashes.take(fits), words.hashes.take(starts + (length - 1)))
+            found = self._table.find(hashes)
+            hits = (found >= 0).nonzero()[0]
+            firsts.append(starts.take(hits))
+            lasts.append(firsts[-1] + (length - 1))
+            numbers.append(found.take(hits))
+        themes = self._themes.take(np.concatenate(numbers), axis=0)
+        return np.concatenate(firsts), np.concatenate(lasts), themes
 
 
 class KeywordRates(TransformerMixin, BaseEstimator):
