@@ -72,8 +72,8 @@ def test_every_make_target_the_readme_names_exists() -> None:
         "help", "install", "train", "demo-runs", "ui", "serve", "evaluate", "search", "classify", "test",
         "check", "clean",
     }  # fmt: skip
-    named = " ".join(re.findall(r"^make ([a-z ]+?) *(?:#|$)", readme(), flags=re.MULTILINE)).split()
-    assert named == ["train", "classify", "test"]
+    named = " ".join(re.findall(r"^make ([a-z -]+?) *(?:#|$)", readme(), flags=re.MULTILINE)).split()
+    assert named[:3] == ["train", "classify", "test"]
     assert set(named) <= targets
 
 
