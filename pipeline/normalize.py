@@ -13,7 +13,7 @@ rule               what it does
 ``hashtags``       ``#`` and the underscores that tie a hashtag together become spaces
 ``unicode_forms``  presentation forms and ligatures become letters, decomposed hamzas join their letter
 ``invisible``      marks of direction, joiners, soft hyphens, variation selectors are dropped
-``vowel_signs``    vowel signs, shadda, dagger alef and Quranic marks are dropped
+``vowel_signs``    vowel signs, shadda, dagger alef, Quranic marks and hamzas without a letter are dropped
 ``tatweel``        the stroke that stretches a word is dropped
 ``alef``           أ إ آ ٱ become ا
 ``hamza``          ؤ becomes و, ئ becomes ي; ء stays
@@ -148,7 +148,8 @@ _CHUNK = 10_000  # characters
 _TABLE_RULES: dict[str, dict[int, int]] = {
     "punctuation": {},
     "invisible": dict.fromkeys(_INVISIBLE, _DROP),
-    "vowel_signs": dict.fromkeys([*map(ord, _VOWEL_SIGNS), *range(0x0656, 0x0660), *_QURANIC], _DROP),
+    # From 0x0653 to 0x0655 those that found no letter to join.
+    "vowel_signs": dict.fromkeys([*map(ord, _VOWEL_SIGNS), *range(0x0653, 0x0660), *_QURANIC], _DROP),
     "tatweel": {ord(araby.TATWEEL): _DROP},
     "alef": {ord(form): ord(araby.ALEF) for form in _ALEF_FORMS},
     "hamza": {ord(araby.WAW_HAMZA): ord(araby.WAW), ord(araby.YEH_HAMZA): ord(araby.YEH)},
