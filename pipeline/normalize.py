@@ -109,7 +109,11 @@ _URL = re.compile(
 )
 _HASHTAG = re.compile(r"#\w+")
 _PRESENTATION = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
-_COMBINING_HAMZA = re.compile("[\u0653-\u0655]")  # madda above, hamza above, hamza below
+# A letter that madda above, hamza above or hamza below may join, and its marks: 30 at most, as sorting them into
+# Unicode's order takes the square of their number.
+_COMBINING_HAMZA = re.compile(
+    "[\u0627\u0648\u064a\u06c1\u06d2\u06d5][\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed]{1,30}"
+)
 
 # --- rules on single characters ---------------------------------------------------------------------------------
 
@@ -396,7 +400,6 @@ def _drop_script(match: re.Match[str]) -> str:
 
 
 def _compose(text: str) -> str:
-    if _COMBINING_HAMZA.search(text):
-        text = unicodedata.normalize("NFC", text)
+    text = _COMBINING_HAMZA.sub(lambda match: unicodedata.normalize("NFC", match[0]), text)
     # Isolated vowel signs carry a space of their own in Unicode, which would cut the word in two.
     return _PRESENTATION.sub(lambda match: unicodedata.normalize("NFKC", match[0]).removeprefix(" "), text)

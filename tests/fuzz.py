@@ -64,7 +64,8 @@ def check_reader(content: bytes, path: Path) -> int:
             assert record.source.startswith(str(path))
             corpus.to_article(record)
     except DataError as error:
-        assert str(error).startswith(str(path))
+        if not str(error).startswith(str(path)):
+            raise
     return number
 
 
@@ -89,7 +90,11 @@ def fuzz_reader(content: bytes, folder: Path) -> None:
 def _seeds(folder: Path, target: str) -> None:
     if target == "normalizer":
         texts = [line for line in (normalize.__doc__ or "").splitlines() if "normalize(" in line]
-        texts += ["<!-- a --><script>x</script><a b='c' d=\"e\">", "#_a_ www.a.b a@b.c https://a", "ا\u0654\u200d\u0655"]
+        texts += [
+            "<!-- a --><script>x</script><a b='c' d=\"e\">",
+            "#_a_ www.a.b a@b.c https://a",
+            "ا\u0654\u200d\u0655",
+        ]
         seeds = [b"\x00" + text.encode() for text in texts] + [b"\x80" + text.encode("utf-16-le") for text in texts]
     else:
         import pyarrow
@@ -129,19 +134,19 @@ def _functions(module: ModuleType) -> list[FunctionType]:
 
 
 HOSTILE = (
-    "<", "<a", "<a ", "</a", "<a '", '<a "', "<!--", "<!-- ", "<!-->", "<script ", "<script></script", "<style><script>",
-    "&", "&#", "&#1", "&amp", "&amp;lt;", "'", '"', "a.", "a-", "a@", "@", "a@a.", "a.a@", "www.", "https://", "://www.",
+    "<", "<a", "<a ", "</a", "<a '", '<a "', "<!--", "<!-- ", "<!-->", "<script ", "<script></script",
+    "<style><script>",     "&", "&#", "&#1", "&amp", "&amp;lt;", "'", '"', "a.", "a-", "a@", "@", "a@a.", "a.a@", "www.", "https://", "://www.",
     "#", "#_", "_", "#a_", "function", "function(", "function (", "a.push(", ".push(", "a.a.a", "(", "((function", "$ ",
-    "$.", "a" * 80 + ".push", "};", "a.write(a", "از", "پ", "\u0654", "ا\u0654", "\u0651\u0654", "ﷺ", "ا", "ن ", "\ud800", "\x00",
+    "$.", "a" * 80 + ".push", "};", "a.write(a", "از", "پ", "\u0654", "ا\u0654", "\u0651\u0654", "ﷺ", "ا", "ن ", "\ud800",
+    "\x00", "ا" + "\u0651\u0654" * 2000,
 )  # fmt: skip
 
 
-def measure_growth(length: int = 100_000) -> None:
-    """Print, for each worst case, the seconds for this many characters and how they grow as the length doubles twice."""
+def measure_growth(length: int = 5000) -> None:
+    """Print, for each worst case, the seconds for so many characters and their growth as the length doubles twice."""
     normalizer = normalize.ArabicNormalizer()
     jobs: dict[str, Callable[[str], object]] = {
-        name: getattr(normalize, name).sub
-        for name in ("_TAG", "_SCRIPT", "_URL", "_HASHTAG", "_PRESENTATION")
+        name: getattr(normalize, name).sub for name in ("_TAG", "_SCRIPT", "_URL", "_HASHTAG", "_PRESENTATION")
     }
     jobs = {name: partial(pattern, " ") for name, pattern in jobs.items()}
     jobs |= {"normalize": normalizer.normalize, "text_problem": article.text_problem}
@@ -149,9 +154,10 @@ def measure_growth(length: int = 100_000) -> None:
     slow = 0
     for name, job in jobs.items():
         for sign in (*HOSTILE, *(" ", "\u3000\t")):
-            seconds = [_best(job, ("function www. # & < @ ://" * (name == "normalize") + sign * (n // len(sign)))) for n in (length, 2 * length, 4 * length)]
+            before = "function www. # & < @ ://" if name == "normalize" else ""  # what sets its rules off
+            seconds = [_best(job, before + sign * (n // len(sign))) for n in (length, 2 * length, 4 * length)]
             ratios = [later / max(earlier, 1e-9) for earlier, later in pairwise(seconds)]
-            if min(ratios) > 3 and seconds[-1] > 0.05:
+            if min(ratios) > 3 and seconds[-1] > 0.01:
                 slow += 1
                 print(f"{name:14} {sign[:20]!r:24} {seconds[0]:.4f} s, then x{ratios[0]:.1f}, x{ratios[1]:.1f}")
     print(f"{len(jobs) * (len(HOSTILE) + 2)} cases, {slow} grow faster than their length")
