@@ -1,0 +1,154 @@
+"""Full disks, kills, locks, other processes and clocks: what was there before is whole, and the message is one line."""
+
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import load_model
+from pipeline.artifact import file_hash
+from pipeline.config import read_config
+from pipeline.train import train
+
+from ..conftest import make_toy_articles, write_jsonl, write_toy_project
+
+# Forks; the child is killed when the step of that number begins or, from 100 on, that file has been renamed.
+KILLED_IN_STEP = """
+import os, signal, sys
+from contextlib import contextmanager
+from pathlib import Path
+from pipeline import artifact, train
+from pipeline.config import read_config
+
+left = int(sys.argv[1])
+step, write_text = train.step, train.write_text
+
+def step_or_die(message, *rest):
+    global left
+    left -= 1
+    if left < 0:
+        print(message, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(message, *rest)
+
+train.step = step_or_die
+train.train(read_config(Path(sys.argv[2])), Path(sys.argv[3]))
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy project with a model that a second training is to replace: it has other articles."""
+    folder = tmp_path_factory.mktemp("project")
+    train(read_config(write_toy_project(folder)), folder / "old")
+    write_jsonl(folder / "articles" / "toy.jsonl", make_toy_articles(80, seed=9))
+    return folder
+
+
+@pytest.fixture
+def models(project: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(project / "old", tmp_path / "models"))
+
+
+def run(*arguments: object, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, preexec_fn=before)
+
+
+def full_disk(size: int) -> Callable[[], None]:
+    """Let no file grow beyond `size` bytes: to a writing program the same as a disk without room."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def one_error(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert all(part in line for part in parts), line
+
+
+@pytest.mark.parametrize(("size", "file"), [(8192, "security-themes.joblib.new"), (30_000_000, "")])
+def test_a_disk_that_fills_while_training_saves(project: Path, models: Path, size: int, file: str) -> None:
+    before = {path.name: path.read_bytes() for path in models.glob("security-themes.*")}
+    done = run("train", "--no-tracking", "--config", project / "quick.toml", "--output", models, before=full_disk(size))
+    if not file:
+        assert done.returncode == 0, done.stderr  # the limit itself breaks nothing
+        return
+    one_error(done, str(models / file), "cannot write: File too large", "what was there before is whole")
+    assert {path.name: path.read_bytes() for path in models.glob("security-themes.*")} == before
+    load_model(models / "security-themes.joblib")
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+def test_a_disk_that_fills_while_answers_are_written(models: Path, tmp_path: Path, name: str) -> None:
+    source, out = write_jsonl(tmp_path / "in.jsonl", make_toy_articles(3000)), tmp_path / name
+    out.write_bytes(b"of yesterday")
+    arguments = ["classify", "--model", models / "security-themes.joblib", "--output", out]
+    one_error(run(*arguments, source, before=full_disk(8192)), f"{out}.part: cannot write: File too large")
+    assert out.read_bytes() == b"of yesterday"
+    assert run(*arguments, "--resume", source).returncode == 0
+    assert out.read_bytes() != b"of yesterday"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "models", name]
+
+
+def test_a_disk_that_fills_while_a_page_is_written(models: Path, tmp_path: Path) -> None:
+    source, page = write_jsonl(tmp_path / "in.jsonl", make_toy_articles(50)), tmp_path / "page.html"
+    page.write_text("of yesterday", encoding="utf-8")
+    arguments = ["explain", "--model", models / "security-themes.joblib", "--html", page, source]
+    one_error(run(*arguments, before=full_disk(8192)), f"{page}.new: cannot write: File too large")
+    assert page.read_text(encoding="utf-8") == "of yesterday"
+    assert not page.with_name("page.html.new").exists()
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_killed_in_any_step_of_training_a_whole_model_stands(project: Path, models: Path, step: int) -> None:
+    """Five steps begin before the model is saved, the sixth after; inside a save see tests/test_artifact.py."""
+    old = file_hash(models / "security-themes.joblib")
+    command = [sys.executable, "-c", KILLED_IN_STEP, str(step), str(project / "quick.toml"), str(models)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    load_model(models / "security-themes.joblib")
+    is_new = file_hash(models / "security-themes.joblib") != old
+    assert is_new == done.stdout.startswith("report in")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_the_right_to_write(project: Path, models: Path) -> None:
+    models.chmod(0o500)
+    done = run("train", "--no-tracking", "--config", project / "quick.toml", "--output", models)
+    models.chmod(0o700)
+    one_error(done, str(models), "Permission denied")
+    load_model(models / "security-themes.joblib")
+
+
+def test_a_database_that_another_process_holds(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = tmp_path / "mlflow.db"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}?timeout=1")
+    assert run("log", models / "security-themes.json").returncode == 0
+    with sqlite3.connect(database, isolation_level=None) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        done = run("log", models / "security-themes.json")
+        holder.execute("ROLLBACK")
+    one_error(done, "database is locked")
+    assert "Log it later with: python -m pipeline log" in done.stderr
+    load_model(models / "security-themes.joblib")
+    assert run("log", models / "security-themes.json").returncode == 0
+
+
+def test_a_clock_that_runs_backwards_changes_nothing(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = read_config(project / "quick.toml")
+    one = train(config, tmp_path / "one").card
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: globals().__setitem__("_now", globals().get("_now", now) - 3600) or _now)
+    assert train(config, tmp_path / "two").card == one
