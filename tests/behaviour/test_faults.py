@@ -128,6 +128,20 @@ def test_killed_in_any_step_of_training_a_whole_model_stands(
     assert is_new == begun.startswith("report in")
 
 
+def test_two_trainings_into_one_folder(project: Path, models: Path, tmp_path: Path) -> None:
+    """Each is done or says why not; the model is that of one of them."""
+    command = [sys.executable, "-m", "pipeline", "train", "--no-tracking", "--config", str(project / "quick.toml")]
+    both = [
+        subprocess.Popen([*command, "--output", str(models)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for training in both:
+        said = training.communicate(timeout=120)[1].decode()
+        assert training.returncode == 0 or "another training is saving here" in said
+    load_model(models / "security-themes.joblib")
+    assert list(models.glob("*.new")) == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_the_right_to_write(project: Path, models: Path) -> None:
     models.chmod(0o500)
