@@ -89,14 +89,27 @@ def dump(model: ThemeClassifier) -> bytes:
 
 def write_model(path: Path, content: bytes, card: dict[str, Any]) -> dict[str, Any]:
     """Write the bytes of a model file, and its card with their name, size and hash, as `save_model` does."""
+    with alone(path):
+        finish_replacing(path)
+        return _write(path, content, card)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other trainings away from a file or folder; its own folder is made if need be.
+
+    Raises
+    ------
+    ModelError
+        If another one is at it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.lock").open("w") as lock:  # of the process: a kill frees it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ModelError(f"{path}: another training is saving here; give each an --output of its own") from error
-        finish_replacing(path)
-        return _write(path, content, card)
+        yield
 
 
 def _write(path: Path, content: bytes, card: dict[str, Any]) -> dict[str, Any]:
