@@ -20,17 +20,19 @@ import os
 import platform
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 import joblib
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 
 from .classifier import ThemeClassifier
-from .errors import ModelError
+from .errors import ModelError, PipelineError
 
 FORMAT = 3
 DEFAULT_MODEL = Path("models/security-themes.joblib")
@@ -87,21 +89,33 @@ def dump(model: ThemeClassifier) -> bytes:
 
 def write_model(path: Path, content: bytes, card: dict[str, Any]) -> dict[str, Any]:
     """Write the bytes of a model file, and its card with their name, size and hash, as `save_model` does."""
+    with alone(path):
+        finish_replacing(path)
+        return _write(path, content, card)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other trainings away from a file or folder; its own folder is made if need be.
+
+    Raises
+    ------
+    ModelError
+        If another one is at it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.lock").open("w") as lock:  # of the process: a kill frees it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ModelError(f"{path}: another training is saving here; give each an --output of its own") from error
-        finish_replacing(path)
-        return _write(path, content, card)
+        yield
 
 
 def _write(path: Path, content: bytes, card: dict[str, Any]) -> dict[str, Any]:
     staged = _staged(path)
-    with staged.open("wb") as file:
+    with writing(staged) as file:
         file.write(content)
-        _flush(file)
     sha256 = hashlib.sha256(content).hexdigest()
     if file_hash(staged) != sha256:
         raise ModelError(f"{staged}: reads back otherwise than it was written; is the disk sound?")
@@ -261,10 +275,31 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole file or leave the old one: to a temporary file first, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = _staged(path)
-    with staged.open("w", encoding="utf-8") as file:
-        file.write(text)
-        _flush(file)
+    with writing(staged) as file:
+        file.write(text.encode("utf-8"))
     os.replace(staged, path)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file to write, and see to it that it is on the disk; where that fails, it is removed.
+
+    Raises
+    ------
+    PipelineError
+        If it cannot be written: a full disk, a folder without the right to write.
+    """
+    try:
+        with path.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise PipelineError(
+            f"{path}: cannot write: {error.strerror or error}; what was there before is whole"
+        ) from error
 
 
 def finish_replacing(path: Path) -> None:
@@ -327,8 +362,3 @@ def _check_probes(model: ThemeClassifier, card: dict[str, Any], path: Path) -> N
 
 def _staged(path: Path) -> Path:
     return path.with_name(path.name + ".new")
-
-
-def _flush(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())

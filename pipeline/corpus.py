@@ -26,6 +26,7 @@ LABELED_SUFFIXES = (".jsonl", ".csv", ".parquet")  # plain text has no place for
 COLUMNS = ("id", "title", "text", "themes", "date", "outlet_style", "country", "genre", "note")
 STDIN = "-"
 _LONGEST_CELL = 2**24  # characters; the default of 128 KiB is less than a long article
+_LONGEST_LINE = 2**27  # bytes of JSON, or of a text; a small archive may unpack to a line that fills the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def read_records(path: Path, on_bytes: Callable[[int], object] = lambda _: None)
     DataError
         If the file as a whole cannot be read: no permission, a damaged archive, a missing library.
     """
-    readers = {".jsonl": _read_jsonl, ".csv": _read_csv, ".txt": _read_text}
+    readers = {".jsonl": lambda file, name: _read_jsonl(_read_lines(file), name), ".csv": _read_csv, ".txt": _read_text}
     suffix = _suffix(path)
     try:
         if suffix == ".parquet":
@@ -94,7 +95,7 @@ def read_records(path: Path, on_bytes: Callable[[int], object] = lambda _: None)
             with path.open("rb") as packed, gzip.open(packed) if path.suffix == ".gz" else packed as file:
                 done = 0
                 for record in readers[suffix](file, str(path)):
-                    position = packed.tell()
+                    position = packed.tell() if packed.seekable() else 0  # a pipe knows not how far it is
                     on_bytes(position - done)
                     done = position
                     yield record
@@ -112,13 +113,16 @@ def read_stdin() -> Iterator[Record]:
     """
     if sys.stdin is None:
         raise DataError("no standard input; name a file")
-    file = sys.stdin.buffer
-    lines: list[bytes] = []  # blank ones, before the first that says what this is
-    while (line := file.readline()) and not line.removeprefix(b"\xef\xbb\xbf").strip():
+    file, lines, line = sys.stdin.buffer, [], b""
+    reading = _read_lines(file)
+    for line in reading:
         lines.append(line)
-    is_jsonl = line.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
-    rest: Any = chain(lines, [line], file)
-    yield from _read_jsonl(rest, "stdin") if is_jsonl else _read_text(io.BytesIO(b"".join(rest)), "stdin")
+        if line.removeprefix(b"\xef\xbb\xbf").strip():  # the first that is not blank says what this is
+            break
+    if line.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        yield from _read_jsonl(chain(lines, reading), "stdin")
+    else:
+        yield from _read_text(io.BytesIO(b"".join(lines) + file.read(_LONGEST_LINE)), "stdin")
 
 
 class Inputs:
@@ -230,9 +234,21 @@ def _suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
 
 
-def _read_jsonl(file: Any, name: str) -> Iterator[Record]:
-    for number, line in enumerate(file, 1):
+def _read_lines(file: Any) -> Iterator[bytes]:
+    """Read lines; of one that is longer than `_LONGEST_LINE` one byte more than that."""
+    while line := file.readline(_LONGEST_LINE + 1):
+        rest = line
+        while len(rest) > _LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(_LONGEST_LINE + 1)
+        yield line
+
+
+def _read_jsonl(lines: Iterable[bytes], name: str) -> Iterator[Record]:
+    for number, line in enumerate(lines, 1):
         source = f"{name}:{number}"
+        if len(line) > _LONGEST_LINE:
+            yield Record(source, {}, f"longer than {_LONGEST_LINE} bytes; write one article a line")
+            continue
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if not line.strip():
@@ -312,7 +328,11 @@ def _read_parquet(path: Path, on_bytes: Callable[[int], object]) -> Iterator[Rec
 
 def _read_text(file: Any, name: str) -> Iterator[Record]:
     try:
-        text = file.read().decode("utf-8-sig")
+        content = file.read(_LONGEST_LINE + 1)
+        if len(content) > _LONGEST_LINE:
+            yield Record(name, {}, f"longer than {_LONGEST_LINE} bytes; cut it into articles")
+            return
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         yield Record(name, {}, f"not UTF-8 (byte {error.start + 1}); save the file as UTF-8")
     else:

@@ -13,7 +13,7 @@ rule               what it does
 ``hashtags``       ``#`` and the underscores that tie a hashtag together become spaces
 ``unicode_forms``  presentation forms and ligatures become letters, decomposed hamzas join their letter
 ``invisible``      marks of direction, joiners, soft hyphens, variation selectors are dropped
-``vowel_signs``    vowel signs, shadda, dagger alef and Quranic marks are dropped
+``vowel_signs``    vowel signs, shadda, dagger alef, Quranic marks and hamzas without a letter are dropped
 ``tatweel``        the stroke that stretches a word is dropped
 ``alef``           أ إ آ ٱ become ا
 ``hamza``          ؤ becomes و, ئ becomes ي; ء stays
@@ -109,7 +109,11 @@ _URL = re.compile(
 )
 _HASHTAG = re.compile(r"#\w+")
 _PRESENTATION = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
-_COMBINING_HAMZA = re.compile("[\u0653-\u0655]")  # madda above, hamza above, hamza below
+# A letter that madda above, hamza above or hamza below may join, and its marks: 30 at most, as sorting them into
+# Unicode's order takes the square of their number.
+_COMBINING_HAMZA = re.compile(
+    "[\u0627\u0648\u064a\u06c1\u06d2\u06d5][\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed]{1,30}"
+)
 
 # --- rules on single characters ---------------------------------------------------------------------------------
 
@@ -148,7 +152,8 @@ _CHUNK = 10_000  # characters
 _TABLE_RULES: dict[str, dict[int, int]] = {
     "punctuation": {},
     "invisible": dict.fromkeys(_INVISIBLE, _DROP),
-    "vowel_signs": dict.fromkeys([*map(ord, _VOWEL_SIGNS), *range(0x0656, 0x0660), *_QURANIC], _DROP),
+    # From 0x0653 to 0x0655 those that found no letter to join.
+    "vowel_signs": dict.fromkeys([*map(ord, _VOWEL_SIGNS), *range(0x0653, 0x0660), *_QURANIC], _DROP),
     "tatweel": {ord(araby.TATWEEL): _DROP},
     "alef": {ord(form): ord(araby.ALEF) for form in _ALEF_FORMS},
     "hamza": {ord(araby.WAW_HAMZA): ord(araby.WAW), ord(araby.YEH_HAMZA): ord(araby.YEH)},
@@ -395,7 +400,6 @@ def _drop_script(match: re.Match[str]) -> str:
 
 
 def _compose(text: str) -> str:
-    if _COMBINING_HAMZA.search(text):
-        text = unicodedata.normalize("NFC", text)
+    text = _COMBINING_HAMZA.sub(lambda match: unicodedata.normalize("NFC", match[0]), text)
     # Isolated vowel signs carry a space of their own in Unicode, which would cut the word in two.
     return _PRESENTATION.sub(lambda match: unicodedata.normalize("NFKC", match[0]).removeprefix(" "), text)

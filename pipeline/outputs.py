@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from .article import Article, text_problem
-from .artifact import write_text
+from .artifact import write_text, writing
 from .classifier import ThemeClassifier
 from .corpus import Inputs, Record
-from .errors import DataError
+from .errors import DataError, PipelineError
 from .predict import Prediction
 from .progress import article_bar, say
 from .stream import Answer, classify_records
@@ -88,9 +88,15 @@ class PartFile:
         """Append bytes, and see to it that they survive a loss of power."""
         if self.path.suffix == ".gz":
             content = gzip.compress(content, compresslevel=6, mtime=0)
-        self.size += self._file.write(content)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(content)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise PipelineError(
+                f"{self._part}: cannot write: {error.strerror}; make room, then go on with --resume"
+            ) from error
+        self.size += len(content)
 
     def finish(self, move: Callable[[Path, Path], object] = os.replace) -> None:
         """Give it its name."""
@@ -368,15 +374,12 @@ def _to_parquet(part: Path, path: Path, themes: Sequence[str]) -> None:
     columns |= {"unsure": pyarrow.list_(text)}
     schema = pyarrow.schema(columns.items())
     staged = path.with_name(path.name + ".new")
-    with part.open("rb") as lines, staged.open("wb") as file:
-        with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-            for some in batched(map(json.loads, lines), _ROW_GROUP):
-                ids = [answer["id"].encode("utf-8", "backslashreplace").decode() for answer in some]
-                scores = [[answer["scores"][theme] for answer in some] for theme in themes]
-                other = [[answer[name] for answer in some] for name in ("themes", "primary")]
-                unsure = [answer["unsure"] for answer in some]
-                writer.write_batch(pyarrow.record_batch([ids, *other, *scores, unsure], schema=schema))
-        file.flush()
-        os.fsync(file.fileno())
+    with part.open("rb") as lines, writing(staged) as file, pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        for some in batched(map(json.loads, lines), _ROW_GROUP):
+            ids = [answer["id"].encode("utf-8", "backslashreplace").decode() for answer in some]
+            scores = [[answer["scores"][theme] for answer in some] for theme in themes]
+            other = [[answer[name] for answer in some] for name in ("themes", "primary")]
+            unsure = [answer["unsure"] for answer in some]
+            writer.write_batch(pyarrow.record_batch([ids, *other, *scores, unsure], schema=schema))
     os.replace(staged, path)
     part.unlink()

@@ -13,6 +13,7 @@ from scipy.special import betaincinv
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from .article import Article
+from .artifact import writing
 from .classifier import ThemeClassifier
 from .compare import KEYWORDS, MODEL, TEXTBOOK, Answers, Comparison
 from .evaluate import Estimate, Floats, evaluate
@@ -442,5 +443,6 @@ def _figure(width: float, height: float) -> "Figure":
 def _save(figure: "Figure", path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(path.name + ".new")
-    figure.savefig(staged, dpi=120, format="png", metadata={"Software": None})  # which would name a version
+    with writing(staged) as file:
+        figure.savefig(file, dpi=120, format="png", metadata={"Software": None})  # which would name a version
     staged.replace(path)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 
+MAX_THEMES = 1000  # each is a classifier of its own, with a weight for every feature
 NONE = "none"  # reserved: the answer for an article without any theme, never a theme of its own
 
 
@@ -126,6 +127,10 @@ def taxonomy_from_tables(tables: Any, where: str = "themes") -> Taxonomy:
     """
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise DataError(f"{where}: no themes. Write one [[theme]] table for each.")
+    if len(tables) > MAX_THEMES:
+        raise DataError(
+            f"{where}: {len(tables)} themes; {MAX_THEMES} are allowed. Merge some, or train several models."
+        )
     themes = tuple(_theme(table, f"{where}: theme {i}") for i, table in enumerate(tables, 1))
     names = [theme.name for theme in themes]
     if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .answers import ANSWERS, AnswerSheet, write_answers
 from .article import Article
-from .artifact import DEFAULT_MODEL, save_model, write_text
+from .artifact import DEFAULT_MODEL, alone, save_model, write_text
 from .classifier import ThemeClassifier, build_model
 from .compare import MODEL, Answers, Comparison, LabeledTexts, answer, ask_baselines, compare, cross_validate
 from .config import Config, SplitConfig
@@ -62,10 +62,17 @@ def train(config: Config, output: Path = DEFAULT_MODEL.parent) -> Trained:
         If anything is wrong with the articles; nothing is written.
     DataError
         If a file cannot be read, or the corpus cannot be split.
+    ModelError
+        If another training into the same folder is under way.
     """
     taxonomy, costs = read_taxonomy(Path(config.data.themes)), Costs()
     with step("reading and checking the articles", costs, "reading"):
         corpus = load_corpus(config.data.articles, taxonomy, config.validation)
+    with alone(output / "report"):
+        return _train(config, taxonomy, corpus, costs, output)
+
+
+def _train(config: Config, taxonomy: Taxonomy, corpus: Corpus, costs: Costs, output: Path) -> Trained:
     labeled, is_test = label(corpus, taxonomy), hold_out(corpus, config.split)
     rest, test = labeled[~is_test], labeled[is_test]
     with trainable():
