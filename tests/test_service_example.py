@@ -83,7 +83,12 @@ def ask_in_part(port: int, length: int, sent: bytes) -> tuple[int, Any]:
 
 def expected(model: Path, texts: list[str]) -> list[dict[str, Any]]:
     return [
-        {"themes": list(prediction.themes), "scores": prediction.scores, "primary": prediction.primary}
+        {
+            "themes": list(prediction.themes),
+            "scores": prediction.scores,
+            "primary": prediction.primary,
+            "unsure": list(prediction.unsure),
+        }
         for prediction in classify(load_model(model), texts)
     ]
 

@@ -38,6 +38,11 @@ def test_batches_do_not_matter(model: ThemeClassifier, batch_size: int, n: int) 
     assert pairs == list(zip(TEXTS, classify(model, TEXTS[:n]), strict=False))
 
 
+def workers() -> list[multiprocessing.process.BaseProcess]:
+    """Processes of a stream; not those that joblib keeps from other tests."""
+    return [process for process in multiprocessing.active_children() if process.name.startswith("SpawnProcess")]
+
+
 def test_processes_do_not_matter_and_get_the_model_once(
     model: ThemeClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,9 +79,9 @@ def test_an_endless_input_is_read_a_few_batches_ahead(model: ThemeClassifier, n_
     assert read == 0
     for taken, _ in enumerate(itertools.islice(stream, 200), start=1):
         assert taken <= read <= taken + 5 * 2 * n_jobs
-    assert len(multiprocessing.active_children()) == (2 if n_jobs == 2 else 0)
+    assert len(workers()) == (2 if n_jobs == 2 else 0)
     stream.close()
-    assert multiprocessing.active_children() == []
+    assert workers() == []
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -89,7 +94,7 @@ def test_what_came_before_a_failure_of_the_input_is_answered(model: ThemeClassif
     assert [next(stream)[0] for _ in range(23)] == TEXTS[:23]
     with pytest.raises(KeyError, match="the queue is gone"):
         next(stream)
-    assert multiprocessing.active_children() == []
+    assert workers() == []
 
 
 def test_what_is_no_text_is_refused_after_what_came_before(model: ThemeClassifier) -> None:
@@ -103,12 +108,12 @@ def test_what_is_no_text_is_refused_after_what_came_before(model: ThemeClassifie
 def test_a_worker_that_dies_is_one_error_and_the_others_end(model: ThemeClassifier) -> None:
     stream = classify_stream(model, itertools.cycle(TEXTS), batch_size=5, n_jobs=2)
     next(stream)
-    for worker in multiprocessing.active_children():
+    for worker in workers():
         assert worker.pid
         os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(PipelineError, match="a worker process died"):
         list(itertools.islice(stream, 1000))
-    assert multiprocessing.active_children() == []
+    assert workers() == []
 
 
 def test_workers_end_when_their_parent_is_killed(model: ThemeClassifier) -> None:
