@@ -59,6 +59,11 @@ Path("pipeline/stray.py").unlink()
 tell("refused dirty", "promote", dirty)
 tell("overridden", "promote", dirty, "--override", "a trial")
 tell("back", "promote", "--rollback")
+from pipeline import registry
+kept, registry.model_hash = registry.model_hash, lambda model: "0" * 64
+tell("other bytes", "promote", again)
+registry.model_hash = kept
+tell("searched", "search", "--config", "quick.toml", "--trials", "2", "--output", "models/search")
 tell("previous", "compare", "champion", "previous")
 tell("nobody", "compare", "champion", "nobody")
 tell("measured", "evaluate", "--model", "models/first/security-themes.joblib", "--articles", "others.jsonl",
@@ -74,6 +79,10 @@ told["first run"] = {
     "children": [child.info.run_name for child in mlflow.search_runs(
         [run.info.experiment_id], f"tags.mlflow.parentRunId = '{first}'", output_format="list")],
 }
+(search,) = mlflow.search_runs(search_all_experiments=True, filter_string="tags.search != ''", output_format="list")
+told["trials"] = sorted(child.info.run_name for child in mlflow.search_runs(
+    search_all_experiments=True, filter_string=f"tags.mlflow.parentRunId = '{search.info.run_id}'",
+    output_format="list"))
 champion = client.get_model_version_by_alias("security-themes", "champion")
 told["champion"] = {"run": champion.run_id, "tags": champion.tags, "description": champion.description}
 overridden = client.get_model_version_by_alias("security-themes", "previous")
@@ -201,6 +210,16 @@ def test_a_promotion_needs_a_clean_tree_unless_overridden(story: dict[str, Any])
     assert "version 1 is previous now" in story["overridden"]["out"]
     assert story["overridden tags"]["override"] == "a trial"
     assert "no commit holds" in story["overridden tags"]["overridden"]
+
+
+def test_a_run_that_does_not_reproduce_is_refused(story: dict[str, Any]) -> None:
+    assert story["other bytes"]["code"] == 1
+    assert "does not reproduce: trained again it has sha256 000000000000…" in story["other bytes"]["err"]
+
+
+def test_trials_of_a_search_are_child_runs(story: dict[str, Any]) -> None:
+    assert story["searched"]["code"] == 0, story["searched"]["err"]
+    assert story["trials"] == ["trial 0, complete", "trial 1, complete"]
 
 
 def test_rolling_back(story: dict[str, Any]) -> None:

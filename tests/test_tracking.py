@@ -1,9 +1,12 @@
 """MLflow is used in processes of their own: it warns, patches and registers things when imported."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ import pytest
 from pipeline.artifact import file_hash
 from pipeline.config import Config
 from pipeline.train import Trained, train
+
+from .test_registry import free_port
 
 READ_BACK = """
 import json, mlflow, sys
@@ -50,6 +55,33 @@ def test_a_run_holds_settings_metrics_and_files(model: Trained, tmp_path: Path) 
     assert read["params"]["classifier.learner"] == model.card["config"]["classifier"]["learner"]
     assert read["tags"]["model_sha256"] == model.card["sha256"]
     assert {"card/security-themes.json", "report/themes.png", "report/answers.jsonl"} <= set(read["files"])
+
+
+def test_the_pages_open_on_the_loopback_where_there_are_runs(model: Trained, tmp_path: Path) -> None:
+    nothing = run(tmp_path, "-m", "pipeline", "ui")
+    assert nothing.returncode == 1
+    assert "has no run yet; make one: make train" in nothing.stderr
+    assert run(tmp_path, "-m", "pipeline", "log", str(model.path)).returncode == 0
+    port = free_port()
+    command = [sys.executable, "-m", "pipeline", "ui", "--port", str(port)]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=clean, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        start_new_session=True,
+    ) as pages:  # fmt: skip
+        try:
+            assert pages.stdout is not None
+            said = pages.stdout.readline().strip()
+            assert said == f"http://127.0.0.1:{port}/#/experiments/1/runs?viewStateShareKey=reviewers"
+            for _ in range(240):
+                with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as health:
+                    assert health.status == 200
+                    break
+                time.sleep(0.25)
+            else:
+                pytest.fail("the pages did not open")
+        finally:
+            os.killpg(pages.pid, 9)
 
 
 def test_what_a_kill_left_is_not_logged_as_one_run(model: Trained, tmp_path: Path) -> None:
