@@ -54,6 +54,11 @@ class Article:
         """
         return f"{self.title}\n{self.text}" if self.title else self.text
 
+    @property
+    def headline(self) -> str:
+        """The title, or the start of the text, in 80 characters at most."""
+        return " ".join(self.full_text.partition("\n")[0].split())[:80]
+
 
 def text_problem(text: str) -> str:
     """Say what keeps a text from being judged: it is empty, or not Arabic. Nothing if it is sound.

@@ -59,7 +59,7 @@ def format_drift_page(drift: Drift, taxonomy: Taxonomy) -> str:
     str
         HTML, to be written as UTF-8.
     """
-    arabic = {theme.name: theme.ar for theme in taxonomy.themes}
+    arabic = taxonomy.arabic
     pictures = {
         (quantity, theme): _picture(old, now, 1.0 if quantity != "length" else None)
         for (quantity, theme, old), (*_, now) in zip(

@@ -139,21 +139,21 @@ def evaluate(
     trials = _trials(labels, predictions, groups)
     low, high = {}, {}
     for metric in value:
-        limits = interval(np.concatenate([some[metric] for some in drawn]))
+        limits = _interval(np.concatenate([some[metric] for some in drawn]))
         low[metric], high[metric] = _widen(metric, value[metric][0], limits, trials.get(metric))
 
-    def estimate(metric: str, *theme: int) -> Estimate:
+    def widened(metric: str, *theme: int) -> Estimate:
         return Estimate(float(value[metric][(0, *theme)]), float(low[metric][theme]), float(high[metric][theme]))
 
     themes = {
         name: ThemeScores(
             int(labels[:, i].sum()),
             None if thresholds is None else round(float(thresholds[i]), 4),
-            **{metric: estimate(metric, i) for metric in PER_THEME},
+            **{metric: widened(metric, i) for metric in PER_THEME},
         )
         for i, name in enumerate(names)
     }
-    return Evaluation(len(labels), themes, **{metric: estimate(metric) for metric in OVERALL})
+    return Evaluation(len(labels), themes, **{metric: widened(metric) for metric in OVERALL})
 
 
 def paired_difference(
@@ -174,7 +174,12 @@ def paired_difference(
     dict with "f1_micro", "f1_macro" and "f1_none"
     """
     value, drawn = paired_draws(labels, ours, theirs, groups=groups, resamples=resamples, seed=seed)
-    return {metric: Estimate(float(value[metric]), *map(float, interval(drawn[metric]))) for metric in COMPARED}
+    return {metric: estimate(value[metric], drawn[metric]) for metric in COMPARED}
+
+
+def estimate(value: Floats, drawn: Floats) -> Estimate:
+    """Give a metric the interval that its resamples span."""
+    return Estimate(float(value), *map(float, _interval(drawn)))
 
 
 def paired_draws(
@@ -265,7 +270,7 @@ def _resample(n: int, groups: NDArray[np.int32] | None, resamples: int, seed: in
         yield counts[:, group_of].astype(np.float64)
 
 
-def interval(drawn: Floats) -> Floats:
+def _interval(drawn: Floats) -> Floats:
     """Give the 2.5th and 97.5th percentile down the rows, over the resamples in which the metric is defined."""
     undefined = np.isnan(drawn).all(axis=0)
     limits: Floats = np.nanpercentile(np.where(undefined, 0, drawn), [2.5, 97.5], axis=0)

@@ -164,11 +164,6 @@ def explain(
     ]
 
 
-def headline(article: Article) -> str:
-    """Give the title, or the start of the text, in 80 characters at most."""
-    return " ".join(article.full_text.partition("\n")[0].split())[:80]
-
-
 def explain_mistakes(
     model: ThemeClassifier, texts: Sequence[str], labels: NDArray[np.int8], predictions: NDArray[np.int8]
 ) -> list[dict[str, str]]:

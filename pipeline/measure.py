@@ -15,11 +15,15 @@ from .validate import load_labeled
 
 @dataclass(frozen=True)
 class Measured:
-    """Articles with their labels; `known` of them were among those the model learned from, but for spelling."""
+    """Articles with their labels."""
 
     articles: Sequence[Article]
     labeled: LabeledTexts
-    known: int
+
+    def known_to(self, card: dict[str, Any]) -> int:
+        """Count the articles that the model of a card learned from, but for spelling."""
+        trained_on = card.get("corpus", {}).get("texts", "").split()  # models of earlier versions do not tell
+        return len(set(text_hashes(self.articles)) & set(trained_on))
 
 
 def read_labeled(card: dict[str, Any], paths: Sequence[str]) -> Measured:
@@ -34,6 +38,4 @@ def read_labeled(card: dict[str, Any], paths: Sequence[str]) -> Measured:
     """
     config, taxonomy = config_from_dict(card.get("config"), "card"), taxonomy_from_tables(card["themes"])
     corpus = load_labeled(paths, taxonomy, config.validation)
-    trained_on = card.get("corpus", {}).get("texts", "").split()  # models of earlier versions do not tell
-    known = len(set(text_hashes(corpus.articles)) & set(trained_on))
-    return Measured(corpus.articles, label(corpus, taxonomy), known)
+    return Measured(corpus.articles, label(corpus, taxonomy))

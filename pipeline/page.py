@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from .article import Article
-from .explain import Explanation, Term, headline
+from .explain import Explanation, Term
 from .layout import lay_out, safe
 from .themes import Taxonomy
 
@@ -45,7 +45,7 @@ def format_page(explained: Iterable[tuple[Article, Sequence[Explanation]]], taxo
     str
         HTML, to be written as UTF-8.
     """
-    arabic = {theme.name: theme.ar for theme in taxonomy.themes}
+    arabic = taxonomy.arabic
     articles = "\n".join(_article(article, explanations, arabic) for article, explanations in explained)
     body = articles or "<p>لا مقالات.</p>"
     return lay_out("الكلمات وراء كل موضوع", f"{_LEGEND}\n{body}", _STYLE)
@@ -57,7 +57,7 @@ def _article(article: Article, explanations: Sequence[Explanation], arabic: dict
         f'<p>لا كلمة معروفة في هذا النص، فلا دليل على أي موضوع.</p>\n<p class="text">{safe(text)}</p>\n'
     ]
     return f"""<article>
-<h2>{safe(headline(article))} <small><bdi>{safe(article.id)}</bdi></small></h2>
+<h2>{safe(article.headline)} <small><bdi>{safe(article.id)}</bdi></small></h2>
 {"".join(sections)}</article>"""
 
 

@@ -37,7 +37,7 @@ class Projection:
         ngrams = features.ngrams_
         by_feature = np.ascontiguousarray(coef.T, dtype=np.float32)
         n_runs, n_ngrams = ngrams.n_runs, len(ngrams.idf_)
-        self._runs, self._idf = by_feature[:n_runs], ngrams.idf_[:n_runs]
+        self._runs = by_feature[:n_runs]
         self._rates = by_feature[n_ngrams:]
         # Of each run of letters, and of each known word, the last row that of no word: its outputs, and its mass.
         idf = ngrams.idf_[n_runs:, None]
@@ -77,12 +77,11 @@ class Projection:
         # Summed text by text, so that each gets the same bits alone and among others.
         ngrams = self.features.ngrams_
         values, columns, bounds = ngrams.weigh_runs(words, numbers)
-        filled = (bounds[1:] > bounds[:-1]).nonzero()[0]
-        if filled.size:
-            parts = self._runs.take(columns, axis=0)
-            parts *= values[:, None]
-            products[filled] = np.add.reduceat(parts, bounds.take(filled), axis=0)
-            known[filled] = True
+        sizes = bounds[1:] - bounds[:-1]
+        parts = self._runs.take(columns, axis=0)
+        parts *= values[:, None]
+        products += _sum_rows(parts, sizes)
+        known |= sizes > 0
         if ngrams.char_ngrams is not None:
             letters = self._add_letters(words, numbers)
             filled = letters[:, -1].nonzero()[0]
@@ -97,22 +96,20 @@ class Projection:
 
     def _add_letters(self, words: Words, numbers: Ints) -> Floats:
         """Sum outputs and mass of the letters of each text."""
-        letters = np.zeros((len(words.counts), self._letters.shape[1]), dtype=np.float32)
-        if not len(words):
-            return letters
-        filled = words.counts.nonzero()[0]
-        begins = words.counts.cumsum() - words.counts
-        letters[filled] = np.add.reduceat(self._words.take(numbers, axis=0), begins.take(filled), axis=0)
+        letters = _sum_rows(self._words.take(numbers, axis=0), words.counts)
         unknown = (numbers < 0).nonzero()[0]
-        if unknown.size:
-            which, found = self.features.ngrams_.spell(words, unknown)
-            owners = words.owners.take(unknown.take(which))
-            order = np.argsort(owners.astype(np.uint16), kind="stable")
-            owners = owners.take(order)
-            starts = np.ones(len(owners), dtype=np.bool_)
-            np.not_equal(owners[1:], owners[:-1], out=starts[1:])
-            begins = starts.nonzero()[0]
-            if begins.size:
-                parts = self._letters.take(found.take(order), axis=0)
-                letters[owners.take(begins)] += np.add.reduceat(parts, begins, axis=0)
+        which, found = self.features.ngrams_.spell(words, unknown)
+        owners = words.owners.take(unknown.take(which))
+        order = np.argsort(owners.astype(np.uint16), kind="stable")  # a few texts at a time: 16 bits are sorted fastest
+        parts = self._letters.take(found.take(order), axis=0)
+        letters += _sum_rows(parts, np.bincount(owners, minlength=len(words.counts)))
         return letters
+
+
+def _sum_rows(rows: Floats, sizes: Ints) -> Floats:
+    """Sum the first rows, the next ones, and so on, as many as each size says."""
+    sums = np.zeros((len(sizes), rows.shape[1]), dtype=np.float32)
+    filled = sizes.nonzero()[0]
+    if filled.size:
+        sums[filled] = np.add.reduceat(rows, (sizes.cumsum() - sizes).take(filled), axis=0)
+    return sums

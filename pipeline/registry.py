@@ -16,7 +16,7 @@ from .compare import answer
 from .config import config_from_dict
 from .corpus import corpus_hash
 from .errors import DataError, PipelineError
-from .measure import read_labeled
+from .measure import Measured, read_labeled
 from .modelcard import describe_model
 from .themes import Taxonomy, taxonomy_from_tables
 from .tracking import CARD, MODEL, WHOLE, connect, reaching
@@ -84,14 +84,21 @@ def compare_runs(names: Sequence[str], paths: Sequence[str] = ()) -> list[tuple[
     DataError
         If the runs were measured on different data, have different themes, or learned from the articles in `paths`.
     """
-    runs = [find_run(name) for name in names]
+    return _compare([find_run(name) for name in names], paths)
+
+
+def _compare(runs: Sequence[LoggedRun], paths: Sequence[str]) -> list[tuple[LoggedRun, LoggedRun, Verdict]]:
     reference, *candidates = runs
     for run in candidates:
         if run.taxonomy.names != reference.taxonomy.names:
             raise DataError(f"{reference.name} and {run.name} have different themes: they cannot be compared")
     with reaching():
         mlflow = connect()
-        sheets = [_ask(mlflow, run, paths) if paths else _kept_answers(mlflow, run) for run in runs]
+        if paths:
+            measured = read_labeled(reference.card, paths)
+            sheets = [_ask(mlflow, run, measured) for run in runs]
+        else:
+            sheets = [_kept_answers(mlflow, run) for run in runs]
     config = config_from_dict(reference.card["config"], reference.name)
     found = []
     for run, sheet in zip(candidates, sheets[1:], strict=True):
@@ -145,7 +152,7 @@ def promote(name: str, paths: Sequence[str] = (), override: str = "") -> str:
     objections = [*_provenance(run)]
     if champion is not None:
         try:
-            ((_, _, verdict),) = compare_runs([CHAMPION, run.id], paths)
+            ((_, _, verdict),) = _compare([find_run(CHAMPION), run], paths)
             if verdict.conclusion == "worse":
                 objections.append(f"worse than the champion, {verdict.because}")
         except DataError as error:
@@ -253,9 +260,9 @@ def _alias(client: Any, alias: str) -> Any:
 def _register(mlflow: Any, run: LoggedRun, tags: dict[str, str]) -> str:
     from mlflow.exceptions import MlflowException
 
-    client = mlflow.MlflowClient()
+    client, description = mlflow.MlflowClient(), describe_model(run.card)
     try:
-        client.create_registered_model(REGISTERED, description=describe_model(run.card).partition("\n")[0])
+        client.create_registered_model(REGISTERED, description=description.partition("\n")[0])
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -266,7 +273,7 @@ def _register(mlflow: Any, run: LoggedRun, tags: dict[str, str]) -> str:
         model_id = client.get_run(run.id).outputs.model_outputs[0].model_id
         made = client.create_model_version(REGISTERED, f"models:/{model_id}", run_id=run.id, model_id=model_id)
         number = str(made.version)
-    client.update_model_version(REGISTERED, number, description=describe_model(run.card))
+    client.update_model_version(REGISTERED, number, description=description)
     for key, value in {"run": run.name, "model_sha256": run.card["sha256"], **tags}.items():
         client.set_model_version_tag(REGISTERED, number, key, value)
     return number
@@ -308,11 +315,10 @@ def _kept_answers(mlflow: Any, run: LoggedRun) -> AnswerSheet:
         return read_answers(Path(file), run.taxonomy)
 
 
-def _ask(mlflow: Any, run: LoggedRun, paths: Sequence[str]) -> AnswerSheet:
+def _ask(mlflow: Any, run: LoggedRun, measured: Measured) -> AnswerSheet:
     """Ask a run's model about labeled articles that it has not learned from."""
-    measured = read_labeled(run.card, paths)
-    if measured.known:
-        raise DataError(f"{run.name} has learned from {measured.known} of these {len(measured.articles)} articles")
+    if known := measured.known_to(run.card):
+        raise DataError(f"{run.name} has learned from {known} of these {len(measured.articles)} articles")
     with tempfile.TemporaryDirectory() as folder:
         model = load_model(_fetch(mlflow, f"runs:/{run.id}/{MODEL}", Path(folder)))
     return answer_sheet("articles", measured.articles, measured.labeled, answer(model, measured.labeled.texts))

@@ -10,7 +10,7 @@ from .article import Article
 from .artifact import write_text
 from .compare import MODEL, Comparison
 from .evaluate import OVERALL, Estimate
-from .explain import Explanation, headline, weigh_words
+from .explain import Explanation, weigh_words
 from .themes import NONE, Taxonomy
 
 if TYPE_CHECKING:
@@ -140,10 +140,10 @@ def _span(estimate: Estimate) -> str:
 
 def format_explanations(article: Article, explanations: list[Explanation], taxonomy: Taxonomy) -> str:
     """Lay out an article's explanations: for each theme the strongest words, the others summed up, the bias."""
-    lines = [f"{article.id}  {headline(article)}"]
+    lines = [f"{article.id}  {article.headline}"]
     if not explanations:
         lines.append("    no known word, so no evidence for any theme")
-    arabic = {theme.name: theme.ar for theme in taxonomy.themes}
+    arabic = taxonomy.arabic
     for explained in explanations:
         answer = "yes" if explained.given else "no"
         said = f"score {explained.score:.2f}, threshold {explained.threshold:.2f}: {answer}"

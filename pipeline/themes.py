@@ -60,6 +60,11 @@ class Taxonomy:
         """Theme names in column order."""
         return tuple(theme.name for theme in self.themes)
 
+    @property
+    def arabic(self) -> dict[str, str]:
+        """Theme names to what an Arabic reader is shown."""
+        return {theme.name: theme.ar for theme in self.themes}
+
     def __len__(self) -> int:
         return len(self.themes)
 

@@ -62,8 +62,8 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
 
 
-def connect() -> Any:
-    """Import MLflow, quietly, and point it to the place of the runs."""
+def connect(experiment: str = "") -> Any:
+    """Import MLflow, quietly, and point it to the place of the runs; and to an experiment, where one is named."""
     # A server that is down should be reported in seconds, not after MLflow's default of several minutes, and a
     # training run should tell nobody that it took place.
     for name, value in {
@@ -79,6 +79,8 @@ def connect() -> Any:
     for noisy in ("alembic", "mlflow"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     mlflow.set_tracking_uri(tracking_uri())
+    if experiment:
+        mlflow.set_experiment(experiment)
     return mlflow
 
 
@@ -123,8 +125,7 @@ def log_run(model_path: Path) -> str:
         raise ModelError(f"{model_path}: not the file its card was made for; train again: make train")
     later = f"The model is saved: {model_path}. Log it later with: python -m pipeline log {card_path(model_path)}"
     with reaching(later):
-        mlflow = connect()
-        mlflow.set_experiment(card["config"]["tracking"]["experiment"])
+        mlflow = connect(card["config"]["tracking"]["experiment"])
         mlflow.set_experiment_tags(
             {"mlflow.note.content": _GUIDE, f"mlflow.sharedViewState.{_VIEW}": json.dumps(_COLUMNS)}
         )
@@ -168,8 +169,7 @@ def log_picture(card: dict[str, Any], file: Path) -> None:
 @contextmanager
 def _runs_to_add_to(card: dict[str, Any]) -> Iterator[tuple[Any, list[str]]]:
     with reaching():
-        mlflow = connect()
-        mlflow.set_experiment(card["config"]["tracking"]["experiment"])
+        mlflow = connect(card["config"]["tracking"]["experiment"])
         runs = [run.info.run_id for run in _runs_of(mlflow, card, whole="yes")]
         if not runs:
             raise TrackingError(f"MLflow at {tracking_uri()} has no run of this model; first: python -m pipeline log")
@@ -185,8 +185,7 @@ def log_benchmark(folder: Path, config: Config) -> None:
         If the server cannot be reached or refuses.
     """
     with reaching(f"The figures are kept in {folder}"):
-        mlflow = connect()
-        mlflow.set_experiment(config.tracking.experiment)
+        mlflow = connect(config.tracking.experiment)
         measured = json.loads((folder / "benchmark.json").read_text(encoding="utf-8"))
         articles, contenders = measured["articles"], measured["contenders"]
         with mlflow.start_run(run_name=f"benchmark · {articles['train']} and {articles['test']} articles"):
@@ -205,8 +204,7 @@ def log_search(found: "Found", config: Config) -> None:
         If the server cannot be reached or refuses.
     """
     with reaching(f"The trials are kept in {found.path.parent}; the same command logs them later"):
-        mlflow = connect()
-        mlflow.set_experiment(config.tracking.experiment)
+        mlflow = connect(config.tracking.experiment)
         identity = _hash([config.to_dict(), str(found.path)])
         for run in mlflow.search_runs(filter_string=f"tags.search = '{identity}'", output_format="list"):
             mlflow.delete_run(run.info.run_id)

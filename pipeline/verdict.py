@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .answers import AnswerSheet
 from .config import EvaluationConfig
 from .errors import DataError
-from .evaluate import COMPARED, Estimate, interval, paired_draws
+from .evaluate import COMPARED, Estimate, estimate, paired_draws
 
 Conclusion = Literal["better", "worse", "no evidence"]
 LEVEL = 0.05  # of chance, for all themes of a comparison together
@@ -64,7 +64,7 @@ class Verdict:
     @property
     def worse_themes(self) -> list[str]:
         """Themes whose F1 is lower beyond chance."""
-        return [name for name, each in self.themes.items() if each.p < LEVEL and each.f1.value < 0]
+        return _worse(self.themes)
 
     def to_dict(self) -> dict[str, Any]:
         """Give all as JSON can hold it."""
@@ -99,14 +99,10 @@ def judge(names: Sequence[str], reference: AnswerSheet, candidate: AnswerSheet, 
     value, drawn = paired_draws(
         labels, after, before, groups=reference.groups, resamples=config.resamples, seed=config.seed
     )
-    overall = {
-        metric: Estimate(float(value[metric]), *map(float, interval(drawn[metric]))) for metric in COMPARED
-    }  # fmt: skip
-    limits = interval(drawn["f1"])
+    overall = {metric: estimate(value[metric], drawn[metric]) for metric in COMPARED}
     p = holm(np.array([_p_value(column) for column in drawn["f1"].T]))
     themes = {
-        name: Difference(Estimate(float(value["f1"][i]), float(limits[0, i]), float(limits[1, i])), float(p[i]))
-        for i, name in enumerate(names)
+        name: Difference(estimate(value["f1"][i], drawn["f1"][:, i]), float(p[i])) for i, name in enumerate(names)
     }
     conclusion, because = _conclude(overall, themes)
     return Verdict(len(labels), overall, themes, tuple(_changes(names, reference, candidate)), conclusion, because)
@@ -143,14 +139,17 @@ def align(sheets: dict[str, AnswerSheet]) -> dict[str, AnswerSheet]:
 
 
 def _conclude(overall: dict[str, Estimate], themes: dict[str, Difference]) -> tuple[Conclusion, str]:
-    lower = [name for name, each in themes.items() if each.p < LEVEL and each.f1.value < 0]
-    lower += [metric for metric in ("f1_macro", "f1_micro") if overall[metric].high < 0]
+    lower = _worse(themes) + [metric for metric in ("f1_macro", "f1_micro") if overall[metric].high < 0]
     higher = [metric for metric in ("f1_macro", "f1_micro") if overall[metric].low > 0]
     if lower:
         return "worse", f"lower beyond chance: {', '.join(lower)}"
     if higher:
         return "better", f"higher beyond chance: {', '.join(higher)}; no theme lower beyond chance"
     return "no evidence", "the intervals of macro and micro F1 hold 0, and no theme is lower beyond chance"
+
+
+def _worse(themes: dict[str, Difference]) -> list[str]:
+    return [name for name, each in themes.items() if each.p < LEVEL and each.f1.value < 0]
 
 
 def _changes(names: Sequence[str], reference: AnswerSheet, candidate: AnswerSheet) -> list[Change]:

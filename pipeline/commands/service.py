@@ -85,8 +85,7 @@ def _classify(options: argparse.Namespace) -> int:
     elif options.format == "jsonl":
         target = AnswerPrinter(to_json, options.errors)
     else:
-        arabic = {theme.name: theme.ar for theme in model.taxonomy.themes}
-        target = AnswerPrinter(partial(_to_lines, arabic=arabic), options.errors)
+        target = AnswerPrinter(partial(_to_lines, arabic=model.taxonomy.arabic), options.errors)
     show_bar = bool(options.output) or not sys.stdout.isatty()
     with target:
         answer_inputs(model, inputs, target, options.on_error, options.jobs, show_bar)
@@ -114,8 +113,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _to_lines(article: "Article", prediction: "Prediction", arabic: dict[str, str]) -> str:
-    head = " ".join(article.full_text.partition("\n")[0].split())[:80]
-    lines = [f"{article.id}  {head}"]
+    lines = [f"{article.id}  {article.headline}"]
     lines += [f"    {theme:<22}{prediction.scores[theme]:.2f}  {arabic[theme]}" for theme in prediction.themes]
     if not prediction.themes:
         nearest = max(prediction.scores, key=prediction.scores.__getitem__)

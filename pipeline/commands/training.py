@@ -117,9 +117,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     with step("reading and checking the articles"):
         measured = read_labeled(card, options.articles)
     texts = measured.labeled.texts
-    if measured.known:
+    if known := measured.known_to(card):
         print(
-            f"warning: the model was trained on {measured.known} of these {len(texts)} articles and repeats what it "
+            f"warning: the model was trained on {known} of these {len(texts)} articles and repeats what it "
             "was told of them; leave them out to learn how it does on others",
             file=sys.stderr,
         )
