@@ -89,10 +89,11 @@ with warnings.catch_warnings():
 
 # --- rules on sequences of characters ---------------------------------------------------------------------------
 
-# A tag holds Arabic only between quotation marks: what stands in <<angle quotes>> is text.
+# Of tags, outside quotation marks, and of addresses only ASCII is taken, so no Arabic word can be lost with them:
+# what stands in <<angle quotes>>, or follows an address without a space, is text.
 # A comment, a script or a style runs from its last opening before the end, so that no opening is read over twice.
 _TAG = re.compile(
-    r"<!--(?:(?!<!--).)*?-->|<(script|style)\b(?:(?!<\1\b).)*?</\1\s*>|</?[a-zA-Z](?:[^<>\"'\u0600-\u06ff\u0750-\u077f\ufb50-\ufefc]|\"[^\"<>]{0,300}\"|'[^'<>]{0,300}'){0,300}>",
+    r"<!--(?:(?!<!--).)*?-->|<(script|style)\b(?:(?!<\1\b).)*?</\1\s*>|</?[a-zA-Z](?:[\t-!#-&(-;=?-~]|\"[^\"<>]{0,300}\"|'[^'<>]{0,300}'){0,300}>",
     re.DOTALL | re.IGNORECASE,
 )
 # A call such as a.b.push(function(){…}); or (function(){…})(); or document.write(…); up to the last closing sign before
@@ -104,7 +105,7 @@ _SCRIPT = re.compile(
 )
 _SCRIPT_TRIGGERS = ("function", ".push", ".write", ".display")
 _URL = re.compile(
-    r"(?:https?://|www\.)[^\s\u00a0\u2000-\u206f<>«»\"\u0600-\u06ff\u0750-\u077f\ufb50-\ufefc]+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+",
+    r"(?:https?://|www\.)[!#-;=?-~]+|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+",
     re.ASCII,
 )
 _HASHTAG = re.compile(r"#\w+")

@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from pipeline.config import Config, config_from_dict, read_config
 from pipeline.themes import Taxonomy, Theme
 from pipeline.train import Trained, train
 
 ROOT = Path(__file__).parent.parent
+
+# The same examples on each machine and day. To look for new ones: pytest --hypothesis-profile=default, or tests/fuzz.py.
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.load_profile("repeatable")
 
 TOY_WORDS = {
     "sea": "ميناء سفينة بحر قارب صياد موج ساحل مرسى بحارة شراع شاطئ مرفأ",

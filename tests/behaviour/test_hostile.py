@@ -56,6 +56,11 @@ def test_the_normalizer_keeps_its_promises_of_any_text(texts: list[str]) -> None
     check_normalizer(texts)
 
 
+@pytest.mark.parametrize("letter", ["ر", "ࢠ", "\U0001ee00", "é"])
+def test_an_address_ends_before_a_letter_that_is_not_ascii(letter: str) -> None:
+    assert letter in ArabicNormalizer(unicode_forms=False).normalize(f"https://example.org/a{letter}")
+
+
 def test_marks_without_end_are_quick() -> None:
     """Unicode's order of marks takes the square of their number: an hour here; a hang is the failure looked for."""
     assert ArabicNormalizer().normalize("ا" + "\u0651\u0654" * 500_000) == "ا"
