@@ -17,9 +17,14 @@ from pyspark.sql.types import DataType, StringType, StructField, StructType
 from pipeline import PipelineError, Prediction, classify, load_model
 from pipeline.errors import DataError
 
-PREDICTION = "struct<themes: array<string>, primary: string, scores: map<string, double>>"
+PREDICTION = "struct<themes: array<string>, primary: string, scores: map<string, double>, none: double>"
 ARROW = pa.struct(
-    {"themes": pa.list_(pa.string()), "primary": pa.string(), "scores": pa.map_(pa.string(), pa.float64())}
+    {
+        "themes": pa.list_(pa.string()),
+        "primary": pa.string(),
+        "scores": pa.map_(pa.string(), pa.float64()),
+        "none": pa.float64(),
+    }
 )
 load = functools.cache(load_model)  # once a worker process, however many tasks and batches it is given
 
@@ -62,6 +67,7 @@ def _to_row(prediction: Prediction) -> dict[str, object]:
         "themes": prediction.themes,
         "primary": prediction.primary,
         "scores": list(prediction.scores.items()),
+        "none": prediction.none,
     }
 
 

@@ -10,6 +10,7 @@ To bump the format: raise `FORMAT`, say here what changed, and keep a card of th
 * 1: the first.
 * 2: features are one estimator, `TextFeatures`, that knows words by their hashes.
 * 3: letters sum to a constant.
+* 4: a plane of any theme; probes tell the score of none.
 """
 
 import fcntl
@@ -20,7 +21,7 @@ import os
 import platform
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -33,8 +34,9 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from .classifier import ThemeClassifier
 from .errors import ModelError, PipelineError
+from .themes import NONE
 
-FORMAT = 3
+FORMAT = 4
 DEFAULT_MODEL = Path("models/security-themes.joblib")
 PACKAGES = ("scikit-learn", "numpy", "scipy", "joblib", "pyarabic")
 REGISTRY = "models:/"
@@ -72,11 +74,7 @@ def save_model(model: ThemeClassifier, card: dict[str, Any], path: Path) -> dict
     ModelError
         If another process is saving to the same path.
     """
-    scores = model.predict_proba(PROBES).round(6).tolist()
-    probes = [
-        {"text": text, "scores": dict(zip(model.classes_.tolist(), row, strict=True))}
-        for text, row in zip(PROBES, scores, strict=True)
-    ]
+    probes = [{"text": text, "scores": scores} for text, scores in zip(PROBES, _score(model, PROBES), strict=True)]
     return write_model(path, dump(model), {**card, "versions": versions(), "probes": probes})
 
 
@@ -348,10 +346,18 @@ def _is_whole(card: dict[str, Any]) -> bool:
     return bool(scores) and all(isinstance(text, str) for text in texts) and all(isinstance(s, float) for s in scores)
 
 
+def _score(model: ThemeClassifier, texts: Sequence[str]) -> list[dict[str, float]]:
+    """Score probe texts, to six digits."""
+    names, scores = [*model.classes_.tolist(), NONE], model.score_texts(texts)
+    rows = np.column_stack((scores.themes, scores.none)).round(6).tolist()
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 def _check_probes(model: ThemeClassifier, card: dict[str, Any], path: Path) -> None:
     texts = [probe["text"] for probe in card["probes"]]
-    wanted = np.array([[probe["scores"].get(name, np.nan) for name in model.classes_] for probe in card["probes"]])
-    worst = np.abs(model.predict_proba(texts) - wanted).max()
+    pairs = zip(_score(model, texts), card["probes"], strict=True)
+    far = [score - probe["scores"].get(name, np.nan) for scores, probe in pairs for name, score in scores.items()]
+    worst = np.abs(far).max()
     if not worst <= _TOLERANCE:
         made = ", ".join(f"{name} {number}" for name, number in card["versions"].items())
         raise ModelError(

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,41 @@ from .linear import LEARNERS, fit_planes
 from .normalize import check_texts
 from .projection import Projected, Projection
 from .split import fold_numbers
-from .themes import Taxonomy
+from .themes import NONE, Taxonomy
 
 _RESAMPLES = 100  # over which a threshold is averaged
+
+
+class Scores(NamedTuple):
+    """What a model makes of some texts, before it decides.
+
+    Attributes
+    ----------
+    themes : ndarray of float64, shape (n_texts, n_themes)
+        Each theme's probability, as `ThemeClassifier.predict_proba` gives it.
+    none : ndarray of float64, shape (n_texts,)
+        Probability that the text is about no theme; 1 for a text of which no feature is known.
+    unseen : ndarray of float64, shape (n_texts,)
+        Share of its words, from 0 to 1, that were not in two training texts (``min_df``); 1 for a text without words.
+        NaN if the model's features are no `TextFeatures` and so do not tell.
+    """
+
+    themes: NDArray[np.float64]
+    none: NDArray[np.float64]
+    unseen: NDArray[np.float64]
 
 
 class ThemeClassifier(ClassifierMixin, BaseEstimator):
     """Linear multi-label classifier of texts.
 
-    Each theme has a hyperplane over the features; the distance from it is turned into a probability (Platt, 1999) and
-    compared with the theme's threshold. Both are learned from scores out of fold: of articles that neither the
-    features nor the hyperplane had seen.
+    Two questions are asked in turn, as in a hurdle model (Cragg, "Some statistical models for limited dependent
+    variables", 1971). Is the text about any theme at all? And about which: all whose probability reaches their
+    threshold, at least the most probable one.
+
+    Each theme has a hyperplane over the features; the distance from it is turned into a probability (Platt, 1999). One
+    hyperplane more parts the texts with any theme from those with none; for the first question, the mean of the
+    distance from it and of the largest distance from a theme's is taken. Probabilities and thresholds are learned from
+    distances out of fold: of articles that neither the features nor the hyperplane had seen.
 
     Parameters
     ----------
@@ -49,8 +73,9 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     folds : int, default=5
         For the scores out of fold.
     thresholds : mapping of str to float, default=None
-        Theme name to the lowest probability that counts as yes; themes not named keep the one tuned for F1 in `fit`.
-        It may be changed after fitting: ``model.set_params(thresholds={"terrorism": 0.8})``.
+        Theme name, or ``"none"``, to the lowest probability that counts as yes; those not named keep the one tuned for
+        F1 in `fit`. A theme named here is never given below its threshold, not even as the most probable one. It may be
+        changed after fitting: ``model.set_params(thresholds={"terrorism": 0.8})``.
     abstain : float, default=0.1
         Half the width of the band around each threshold in which a score makes a prediction unsure, see
         `pipeline.predict.Prediction`; 0 for no band. It may be changed after fitting, too.
@@ -61,14 +86,17 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of str, shape (n_themes,)
     features_ : fitted transformer
-    coef_ : ndarray of float32, shape (n_themes, n_features)
-    intercept_ : ndarray of float32, shape (n_themes,)
+    coef_ : ndarray of float32, shape (n_planes, n_features)
+    intercept_ : ndarray of float32, shape (n_planes,)
+        Theme by theme, and in the last place that of any theme.
     calibration_ : ndarray of float64, shape (n_themes, 2)
         Slope and offset from distance to log-odds.
     tuned_thresholds_ : ndarray of float64, shape (n_themes,)
+    none_calibration_ : ndarray of float64, shape (2,), or None
+        Slope and offset from the mean of the two distances, its sign changed, to the log-odds of none. None where fewer
+        than `folds` training texts were without a theme, or scored no lower: then the first question is not asked.
+    tuned_none_threshold_ : float
     """
-
-    abstain = 0.1  # of models saved before there was a parameter
 
     def __init__(
         self,
@@ -128,21 +156,31 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.array(self.taxonomy.names)
 
         groups = np.arange(len(texts)) if groups is None else np.asarray(groups)
+        themes, none = labels, ~labels.any(axis=1)
+        asks_first = none.sum() >= self.folds
+        if asks_first:
+            labels = np.column_stack((labels, labels.any(axis=1))).astype(np.int8)
         folds = fold_numbers(labels, groups, self.folds, self.random_state)
-        scores = np.zeros(labels.shape)
+        distances = np.zeros(labels.shape)
         for fold in range(self.folds):
             inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             features, coef, intercept = self._learn([texts[i] for i in inside], labels[inside])
-            scores[outside] = _projection(features, coef)([texts[i] for i in outside])[0] + intercept
-        self.calibration_ = np.stack([_calibrate(*column) for column in zip(scores.T, labels.T, strict=True)])
-        probabilities = _sigmoid(scores * self.calibration_[:, 0] + self.calibration_[:, 1])
-        on_plane = _sigmoid(self.calibration_[:, 1])
-        self.tuned_thresholds_ = np.array(
-            [
-                tune_threshold(*column, np.random.default_rng(self.random_state))
-                for column in zip(labels.T, probabilities.T, on_plane, strict=True)
-            ]
-        )
+            distances[outside] = _projection(features, coef)([texts[i] for i in outside])[0] + intercept
+
+        n_themes = themes.shape[1]
+        self.calibration_ = np.stack([_calibrate(*pair) for pair in zip(distances.T[:n_themes], themes.T, strict=True)])
+        probabilities = _sigmoid(distances[:, :n_themes] * self.calibration_[:, 0] + self.calibration_[:, 1])
+        rng = np.random.default_rng
+        tuned = [tune_threshold(*pair, rng(self.random_state)) for pair in zip(themes.T, probabilities.T, strict=True)]
+        # On how common and how clear the themes are among these texts the tuned threshold hangs, which other texts do
+        # not share; the probability on the hyperplane does so less.
+        self.tuned_thresholds_ = (np.array(tuned) + _sigmoid(self.calibration_[:, 1])) / 2
+        self.none_calibration_, self.tuned_none_threshold_ = None, 1.0
+        if asks_first:
+            slope, offset = _calibrate(-_height(distances, n_themes), none.astype(np.int8))
+            if slope > 0:
+                self.none_calibration_ = np.array([slope, offset])
+                self.tuned_none_threshold_ = tune_threshold(none, self._none(distances), rng(self.random_state))
         if (unlearned := self.calibration_[:, 0] <= 0).any():
             warnings.warn(
                 f"not learned, so never given: {', '.join(self.classes_[unlearned])}. Articles without the theme score "
@@ -158,11 +196,11 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     def _learn(
         self, texts: list[str], labels: NDArray[np.int8]
     ) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
-        positives = labels.sum(axis=0)
-        for name, count in zip(self.taxonomy.names, positives, strict=True):
+        sides = [f"theme {name!r}" for name in self.taxonomy.names] + ["any theme"]
+        for side, count in zip(sides, labels.sum(axis=0), strict=False):
             if not 0 < count < len(labels):
-                side = "with" if count == 0 else "without"
-                raise ValueError(f"no article {side} theme {name!r} in one of the {self.folds} folds; give more")
+                which = "with" if count == 0 else "without"
+                raise ValueError(f"no article {which} {side} in one of the {self.folds} folds; give more")
         features = clone(self.features)
         X = features.fit_transform(texts)
         coef, intercept = fit_planes(self.learner, X, labels, self.C, self.balanced, self.random_state)
@@ -180,15 +218,64 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If `thresholds` names an unknown theme or holds a number outside 0 to 1.
         """
-        self._check_fitted()
+        self._check_thresholds()
         thresholds: NDArray[np.float64] = self.tuned_thresholds_.copy()
         for name, value in (self.thresholds or {}).items():
-            if name not in self.classes_:
-                raise ValueError(f"threshold for unknown theme {name!r}. Known themes: {', '.join(self.classes_)}")
-            if not 0 <= value <= 1:
-                raise ValueError(f"threshold of {name!r} must be from 0 to 1, found {value!r}")
             thresholds[self.classes_ == name] = value
         return thresholds
+
+    def _check_thresholds(self) -> None:
+        self._check_fitted()
+        for name, value in (self.thresholds or {}).items():
+            if name != NONE and name not in self.classes_:
+                known = ", ".join((*self.classes_, NONE))
+                raise ValueError(f"threshold for unknown theme {name!r}. Known themes: {known}")
+            if not 0 <= value <= 1:
+                raise ValueError(f"threshold of {name!r} must be from 0 to 1, found {value!r}")
+
+    @property
+    def none_threshold_(self) -> float:
+        """Lowest probability of none that counts as yes: tuned, or from `thresholds`. Raises as `thresholds_` does."""
+        self._check_thresholds()
+        return (self.thresholds or {}).get(NONE, self.tuned_none_threshold_)
+
+    def score_texts(self, texts: Sequence[str]) -> Scores:
+        """Give the probabilities of each theme and of none, and how much of each text is new to the model.
+
+        Raises
+        ------
+        TypeError
+            If `texts` is one string.
+        sklearn.exceptions.NotFittedError
+            If the model was not fitted.
+        """
+        self._check_fitted()
+        texts = check_texts(texts)
+        products, known, unseen = self._project(texts)
+        distances = products + self.intercept_
+        slope, offset = self.calibration_.T
+        themes = _sigmoid(distances[:, : len(slope)] * slope + offset) * known[:, None]
+        return Scores(themes, np.where(known, self._none(distances), 1.0), unseen)
+
+    def decide(self, scores: Scores) -> NDArray[np.int8]:
+        """Say which themes texts of these scores are about, see the class.
+
+        Returns
+        -------
+        ndarray of 0 and 1, shape (n_texts, n_themes)
+            A row of zeros means none. Raises as `thresholds_` does.
+        """
+        thresholds, probabilities = self.thresholds_, scores.themes
+        yes: NDArray[np.bool_] = (probabilities >= thresholds) & (probabilities > 0)
+        if self.none_calibration_ is None:
+            return yes.astype(np.int8)
+        about = (scores.none < self.none_threshold_) & (scores.none < 1)
+        free = np.array([name not in (self.thresholds or {}) for name in self.classes_])
+        free &= self.tuned_thresholds_ < 1  # those learned
+        for i in (about & ~yes.any(axis=1)).nonzero()[0]:
+            likely = np.where(free, probabilities[i], 0.0)
+            yes[i, likely.argmax()] = likely.any()
+        return (yes & about[:, None]).astype(np.int8)
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Give each theme's probability.
@@ -199,49 +286,27 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             A row need not sum to 1: themes are judged apart. It is all zeros for a text of which no feature is known
             (empty, in another script, only punctuation): there is no evidence for any theme.
 
-        Raises
-        ------
-        TypeError
-            If `texts` is one string.
-        sklearn.exceptions.NotFittedError
-            If the model was not fitted.
+        Raises as `score_texts` does.
         """
-        return self.predict_with_unseen(texts)[0]
-
-    def predict_with_unseen(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give each theme's probability, and how much of each text is new to the model.
-
-        Returns
-        -------
-        probabilities : ndarray of float64, shape (n_texts, n_themes)
-            Those of `predict_proba`, which says what is raised.
-        unseen : ndarray of float64, shape (n_texts,)
-            Share of its words, from 0 to 1, that were not in two training texts (``min_df``); 1 for a text without
-            words. NaN if `features` are no `TextFeatures` and so do not tell.
-        """
-        self._check_fitted()
-        texts = check_texts(texts)
-        products, known, unseen = self._project(texts)
-        probabilities = _sigmoid((products + self.intercept_) * self.calibration_[:, 0] + self.calibration_[:, 1])
-        probabilities *= known[:, None]
-        return probabilities, unseen
+        return self.score_texts(texts).themes
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.int8]:
         """Say which themes each text is about: a 0/1 matrix of shape (n_texts, n_themes).
 
-        A row of zeros means none. Raises as `predict_proba` and `thresholds_` do.
+        A row of zeros means none. Raises as `score_texts` and `thresholds_` do.
         """
-        thresholds = self.thresholds_
-        return self.apply_thresholds(self.predict_proba(texts), thresholds)
+        return self.decide(self.score_texts(texts))
+
+    def _none(self, distances: NDArray[Any]) -> NDArray[np.float64]:
+        """Probability of none; 0 where the first question is not asked."""
+        if self.none_calibration_ is None:
+            return np.zeros(len(distances))
+        slope, offset = self.none_calibration_
+        return _sigmoid(offset - slope * _height(distances, len(self.calibration_)))
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "coef_"):  # scikit-learn's check_is_fitted would take longer than an article
             raise NotFittedError("this ThemeClassifier is not fitted yet; call fit first")
-
-    @staticmethod
-    def apply_thresholds(probabilities: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int8]:
-        """Turn probabilities into 0 and 1. A probability of exactly 0 is never a yes."""
-        return ((probabilities >= thresholds) & (probabilities > 0)).astype(np.int8)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -279,18 +344,13 @@ def build_model(config: Config, taxonomy: Taxonomy) -> ThemeClassifier:
     )
 
 
-def tune_threshold(
-    labels: NDArray[Any], probabilities: NDArray[np.float64], on_plane: float, rng: np.random.Generator
-) -> float:
-    """Average the best threshold over bootstrap resamples (bagging: Breiman, 1996), then go halfway to the hyperplane.
+def tune_threshold(labels: NDArray[Any], probabilities: NDArray[np.float64], rng: np.random.Generator) -> float:
+    """Average the best threshold over bootstrap resamples (bagging: Breiman, 1996).
 
-    The best threshold of one sample hangs on the few articles near it; the average is steadier on new articles. And it
-    hangs on how common and how clear the theme is among the training articles, which other news does not share. The
-    hyperplane does less so; `on_plane` is the probability on it.
+    The best threshold of one sample hangs on the few articles near it; the average is steadier on new articles.
     """
     draws = rng.integers(0, len(labels), size=(_RESAMPLES, len(labels)))
-    best = [best_threshold(labels[draw], probabilities[draw]) for draw in draws if labels[draw].any()]
-    return float(np.mean(best) + on_plane) / 2
+    return float(np.mean([best_threshold(labels[draw], probabilities[draw]) for draw in draws if labels[draw].any()]))
 
 
 def best_threshold(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> float:
@@ -306,6 +366,12 @@ def best_threshold(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> 
     best = int(np.argmax(np.where(last_of_ties, f1, -1)))
     below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
     return float((ranked[best] + below) / 2)
+
+
+def _height(distances: NDArray[Any], n_themes: int) -> NDArray[Any]:
+    """Mean of the distance from the plane of any theme, the last, and of the largest distance from a theme's."""
+    height: NDArray[Any] = (distances[:, :n_themes].max(axis=1) + distances[:, -1]) / 2
+    return height
 
 
 def _calibrate(scores: NDArray[np.float64], labels: NDArray[np.int8]) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from .evaluate import Estimate, Evaluation, evaluate, paired_difference
 from .explain import explain_mistakes
 from .split import fold_numbers
 from .themes import Taxonomy
+from .workers import fresh_workers
 
 MODEL, KEYWORDS, TEXTBOOK = "model", "keywords", "textbook"
 
@@ -98,10 +99,10 @@ def compare(
 
 def answer(model: ThemeClassifier, texts: Sequence[str], labels: NDArray[np.int8] | None = None) -> Answers:
     """Ask a fitted model; and, where the labels are given, why it was wrong."""
-    probabilities = model.predict_proba(texts)
-    predictions = model.apply_thresholds(probabilities, model.thresholds_)
+    scores = model.score_texts(texts)
+    predictions = model.decide(scores)
     reasons = None if labels is None else explain_mistakes(model, texts, labels, predictions)
-    return Answers(predictions, probabilities, reasons)
+    return Answers(predictions, scores.themes, reasons)
 
 
 def ask_baselines(taxonomy: Taxonomy, train: LabeledTexts, texts: Sequence[str]) -> dict[str, Answers]:
@@ -121,7 +122,9 @@ def cross_validate(config: Config, taxonomy: Taxonomy, labeled: LabeledTexts) ->
     """
     folds = fold_numbers(labeled.labels, labeled.groups, config.split.folds, config.split.seed)
     jobs = Parallel(n_jobs=min(config.split.folds, os.cpu_count() or 1))
-    parts = jobs(delayed(_answer_fold)(config, taxonomy, labeled, folds == fold) for fold in range(config.split.folds))
+    each = (delayed(_answer_fold)(config, taxonomy, labeled, folds == fold) for fold in range(config.split.folds))
+    with fresh_workers():
+        parts = jobs(each)
     order = np.argsort(np.concatenate([np.flatnonzero(folds == fold) for fold in range(config.split.folds)]))
     return {name: _join([part[name] for part in parts], order) for name in (MODEL, KEYWORDS, TEXTBOOK)}
 

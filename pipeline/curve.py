@@ -17,6 +17,7 @@ from .split import fold_numbers
 from .themes import Taxonomy, read_taxonomy
 from .train import hold_out, label, trainable
 from .validate import load_corpus, load_labeled
+from .workers import fresh_workers
 
 METRICS = ("f1_micro", "f1_macro", "f1_none")
 _PARTS = 8  # the training part is dealt into so many, evenly, and models learn from the first few of them
@@ -67,7 +68,7 @@ def learning_curve(config: Config, paths: Sequence[str], draws: int = 3) -> dict
         for taken in _TAKEN
         for draw in range(draws if taken < _PARTS else 1)
     ]
-    with trainable():
+    with trainable(), fresh_workers():
         jobs = Parallel(n_jobs=os.cpu_count() or 1)
         measured = jobs(delayed(_measure)(config, taxonomy, rest[mask], places) for mask in chosen)
     sizes = np.array([int(mask.sum()) for mask in chosen])

@@ -147,13 +147,13 @@ def observe(model: ThemeClassifier, articles: Iterable[Article], name: str) -> S
 
 def _observe(model: ThemeClassifier, texts: list[str]) -> tuple[NDArray[Any], ...]:
     """Give the columns of a `Sample`."""
-    probabilities, unseen = model.predict_with_unseen(texts)
+    scores = model.score_texts(texts)
     return (
-        model.apply_thresholds(probabilities, model.thresholds_).astype(np.bool_),
-        probabilities.astype(np.float32),
-        unseen.astype(np.float32),
+        model.decide(scores).astype(np.bool_),
+        scores.themes.astype(np.float32),
+        scores.unseen.astype(np.float32),
         np.array([len(text.split()) for text in texts], dtype=np.int32),
-        np.array(list(map(bool, find_doubts(model, texts, probabilities, unseen)))),
+        np.array(list(map(bool, find_doubts(model, texts, scores)))),
     )
 
 

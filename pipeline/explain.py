@@ -1,8 +1,9 @@
 """Why a theme was given or not: what each feature, and each word of an article, weighed.
 
 The model is linear, so the explanation is exact: a theme's log-odds are a bias and the sum of its features' weights,
-slope * value * coefficient. A person wants words rather than runs of letters: each weight is dealt out evenly to the
-words of the article that the feature was found in. The sum stays the same.
+slope * value * coefficient. So are those of none, once it is known over which theme's plane the text lies highest. A
+person wants words rather than runs of letters: each weight is dealt out evenly to the words of the article that the
+feature was found in. The sum stays the same.
 """
 
 import unicodedata
@@ -13,13 +14,14 @@ from difflib import SequenceMatcher
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from .article import Article
 from .classifier import ThemeClassifier
 from .features import TextFeatures, repeat_head
 from .hashtable import Ints
 from .keywords import LEAD
-from .themes import Taxonomy
+from .themes import NONE, Taxonomy
 from .words import Words
 
 _DECISIVE = 6  # words
@@ -62,10 +64,13 @@ class Explanation:
     Attributes
     ----------
     theme : str
+        Or ``"none"``.
     score : float
         Probability, as `classify` gives it.
     threshold : float
         Lowest score that counts as yes.
+    given : bool
+        Whether the article got it.
     bias : float
         Log-odds of an article that nothing is known of.
     terms : tuple of Term
@@ -80,15 +85,11 @@ class Explanation:
     theme: str
     score: float
     threshold: float
+    given: bool
     bias: float
     terms: tuple[Term, ...]
     words: tuple[tuple[str, float], ...]
     unplaced: tuple[tuple[str, float], ...]
-
-    @property
-    def given(self) -> bool:
-        """Whether the article got the theme."""
-        return self.score >= self.threshold
 
     @property
     def log_odds(self) -> float:
@@ -112,7 +113,8 @@ def explain(
     text : str or Article
         Raw, as found, the title on the first line.
     themes : collection of str, default=None
-        Those to explain. Without it the theme of the highest score, and those that reach half their threshold.
+        Those to explain; ``"none"`` may be among them. Without it the theme of the highest score, and all of them, none
+        too, that reach half their threshold.
     names : ndarray of str, default=None
         ``model.features_.get_feature_names_out()``, which takes longer than all the rest: to be asked for once where
         many texts are explained.
@@ -124,18 +126,18 @@ def explain(
     """
     raw = text.full_text if isinstance(text, Article) else text
     features: TextFeatures = model.features_
-    scores, thresholds = model.predict_proba([raw])[0], model.thresholds_
     row = features.transform([raw])
     if not row.nnz:
         return []
-    order = np.argsort(-scores, kind="stable")
+    planes, scores, thresholds, given = _planes(model, raw, row)
+    order = sorted(planes, key=lambda theme: -scores[theme])
     if themes is None:
-        shown = order[(scores >= thresholds / 2)[order] | (order == order[0])]
+        first = next(theme for theme in order if theme != NONE)
+        shown = [theme for theme in order if theme == first or scores[theme] >= thresholds[theme] / 2]
     else:
-        shown = order[np.isin(model.classes_[order], list(themes))]
-    slope, offset = model.calibration_[shown].T
-    bias = slope * model.intercept_[shown] + offset
-    weights = slope[:, None] * model.coef_[np.ix_(shown, row.indices)] * row.data
+        shown = [theme for theme in order if theme in themes]
+    bias = [planes[theme][1] for theme in shown]
+    weights = np.array([planes[theme][0] for theme in shown]).reshape(len(shown), row.nnz) * row.data
 
     known = (features.get_feature_names_out() if names is None else names)[row.indices].tolist()
     words = features.normalizer.words(repeat_head([raw], features.head_weight))
@@ -152,16 +154,40 @@ def explain(
     by_strength = np.argsort(-np.abs(weights), axis=1, kind="stable").tolist()
     return [
         Explanation(
-            str(model.classes_[theme]),
-            float(scores[theme]),
-            float(thresholds[theme]),
-            float(bias[i]),
+            theme,
+            scores[theme],
+            thresholds[theme],
+            given[theme],
+            bias[i],
             tuple(_term(known[j], float(weights[i, j]), model.taxonomy) for j in by_strength[i]),
             tuple(zip(pieces, by_piece[:-1, i].tolist(), strict=True)),
             tuple((spelled[j], float(by_word[j, i])) for j in lost),
         )
-        for i, theme in enumerate(shown.tolist())
+        for i, theme in enumerate(shown)
     ]
+
+
+def _planes(
+    model: ThemeClassifier, text: str, row: csr_matrix
+) -> tuple[dict[str, tuple[NDArray[np.float64], float]], dict[str, float], dict[str, float], dict[str, bool]]:
+    """Give by theme, and for none, what log-odds a feature of the text adds and the bias; score; threshold; answer."""
+    names: list[str] = model.classes_.tolist()
+    scores = model.score_texts([text])
+    yes = model.decide(scores)[0].astype(np.bool_)
+    coef, (slope, offset) = model.coef_[:, row.indices].astype(np.float64), model.calibration_.T
+    planes = {
+        name: (slope[i] * coef[i], float(slope[i] * model.intercept_[i] + offset[i])) for i, name in enumerate(names)
+    }
+    by_name = dict(zip(names, scores.themes[0].tolist(), strict=True))
+    thresholds = dict(zip(names, model.thresholds_.tolist(), strict=True))
+    given = dict(zip(names, yes.tolist(), strict=True))
+    if model.none_calibration_ is not None:
+        top = int((coef @ row.data + model.intercept_)[: len(names)].argmax())
+        slope, offset = -model.none_calibration_[0] / 2, model.none_calibration_[1]
+        bias = float(slope * (model.intercept_[top] + model.intercept_[-1]) + offset)
+        planes[NONE] = (slope * (coef[top] + coef[-1]), bias)
+        by_name[NONE], thresholds[NONE], given[NONE] = float(scores.none[0]), model.none_threshold_, not yes.any()
+    return planes, by_name, thresholds, given
 
 
 def explain_mistakes(
@@ -172,10 +198,14 @@ def explain_mistakes(
     Returns
     -------
     list of dict, as long as `texts`
-        Theme to ``"word +1.20, word -0.40"``, the strongest first; empty where the model was right.
+        Theme, and none where it was wrong about that, to ``"word +1.20, word -0.40"``, the strongest first; empty where
+        the model was right.
     """
     names = model.features_.get_feature_names_out()
-    wrong = [model.classes_[row].tolist() for row in labels != predictions]
+    wrong = [
+        [*model.classes_[truth != said], *([NONE] if truth.any() != said.any() else [])]
+        for truth, said in zip(labels, predictions, strict=True)
+    ]
     return [
         {each.theme: _decisive(each) for each in explain(model, text, themes=themes, names=names)} if themes else {}
         for text, themes in zip(texts, wrong, strict=True)

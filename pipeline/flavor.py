@@ -1,4 +1,4 @@
-"""The model as MLflow loads and serves it: a column of texts in; themes, primary, scores and unsure out.
+"""The model as MLflow loads and serves it: a column of texts in; themes, primary, scores, none and unsure out.
 
 MLflow calls `_load_pyfunc` where a logged model names this module as its loader.
 """
@@ -38,7 +38,8 @@ class ServedModel:
         -------
         DataFrame
             Of the same length and index: ``themes``, a list of names, the surest first; ``primary``, the first of them
-            or ``none``; ``scores``, a dict from every theme to its probability; ``unsure``, a list of reasons.
+            or ``none``; ``scores``, a dict from every theme to its probability; ``none``, that of none; ``unsure``, a
+            list of reasons.
 
         Raises
         ------
@@ -57,6 +58,7 @@ class ServedModel:
                 "themes": [list(prediction.themes) for prediction in predictions],
                 "primary": [prediction.primary for prediction in predictions],
                 "scores": [prediction.scores for prediction in predictions],
+                "none": [prediction.none for prediction in predictions],
                 "unsure": [list(prediction.unsure) for prediction in predictions],
             },
             index=table.index,
@@ -81,8 +83,8 @@ def as_logged(data: Path, versions: dict[str, str]) -> dict[str, Any]:
     packages = {name: number for name, number in versions.items() if name != "python"} | {"mlflow": mlflow.__version__}
     themes = ColSpec(Array(DataType.string), "themes")
     primary, scores = ColSpec(DataType.string, "primary"), ColSpec(Map(DataType.double), "scores")
-    unsure = ColSpec(Array(DataType.string), "unsure")
-    answer = Schema([themes, primary, scores, unsure])
+    none, unsure = ColSpec(DataType.double, "none"), ColSpec(Array(DataType.string), "unsure")
+    answer = Schema([themes, primary, scores, none, unsure])
     return {
         "loader_module": __name__,
         "data_path": str(data),

@@ -30,6 +30,7 @@ from joblib.numpy_pickle_utils import _validate_fileobject_and_memmap
 from . import skops_format
 from .artifact import read_card, versions
 from .errors import ModelError
+from .themes import NONE
 
 _WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
 EXPECTED = frozenset((*skops_format.TRUSTED, _WRAPPER, "numpy.dtype", "numpy.ndarray"))
@@ -274,8 +275,11 @@ def _summarize(card: dict[str, Any]) -> dict[str, Any]:
         "format": card["format"],
         "articles": get("corpus", "articles"),
         "none": get("corpus", "none"),
+        "none_threshold": get("thresholds", NONE),
         "themes": {
-            name: {"articles": get("corpus", "themes", name), "threshold": get("thresholds", name)} for name in names
+            name: {"articles": get("corpus", "themes", name), "threshold": get("thresholds", name)}
+            for name in names
+            if name != NONE
         },
         "metrics": {
             part: {name: get("metrics", part, name) for name in ("n", *metrics)}

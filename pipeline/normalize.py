@@ -163,7 +163,12 @@ _TABLE_RULES: dict[str, dict[int, int]] = {
     "persian": {ord(form): ord(letter) for form, letter in _PERSIAN.items()},
     "digits": {zero + value: ord("0") + value for zero in (ord(araby.ZERO), 0x06F0) for value in range(10)},
     # One letter for one: of İ, the only one that becomes two, the dot is left out.
-    "case": {code: ord(small[0]) for code in range(_BMP) if (small := chr(code).lower()) != chr(code)},
+    # A circled letter is punctuation.
+    "case": {
+        code: ord(small[0])
+        for code in range(_BMP)
+        if (small := chr(code).lower()) != chr(code) and unicodedata.category(chr(code))[0] in "LMN"
+    },
 }
 
 

@@ -38,10 +38,10 @@ _ROW_GROUP = 1 << 14  # rows of a Parquet file that are in memory at a time
 
 
 def to_dict(article: Article, prediction: Prediction) -> dict[str, Any]:
-    """Give an answer as a JSON object: id, themes, primary, scores to 4 digits, reasons to be unsure."""
+    """Give an answer as a JSON object: id, themes, primary, scores to 4 digits, that of none, reasons to be unsure."""
     scores = {theme: round(score, 4) for theme, score in prediction.scores.items()}
     answer = {"id": article.id, "themes": list(prediction.themes), "primary": prediction.primary, "scores": scores}
-    return {**answer, "unsure": list(prediction.unsure)}
+    return {**answer, "none": round(prediction.none, 4), "unsure": list(prediction.unsure)}
 
 
 def to_json(article: Article, prediction: Prediction) -> str:
@@ -180,7 +180,7 @@ class AnswerFile:
         self._is_csv = path.name.lower().endswith((".csv", ".csv.gz"))
         if self._is_csv and not self.done.sizes[0]:
             self._waiting[0] += _to_csv(
-                [["id", "themes", "primary", *(f"score.{theme}" for theme in themes), "unsure"]]
+                [["id", "themes", "primary", *(f"score.{theme}" for theme in themes), "none", "unsure"]]
             )
 
     def __enter__(self) -> Self:
@@ -357,7 +357,7 @@ def _to_csv(rows: Iterable[list[Any]]) -> bytes:
 
 def _to_row(answer: dict[str, Any]) -> list[Any]:
     themes, unsure = ("|".join(answer[name]) for name in ("themes", "unsure"))
-    return [answer["id"], themes, answer["primary"], *answer["scores"].values(), unsure]
+    return [answer["id"], themes, answer["primary"], *answer["scores"].values(), answer["none"], unsure]
 
 
 def _to_problem(record: Record) -> dict[str, Any]:
@@ -371,7 +371,7 @@ def _to_parquet(part: Path, path: Path, themes: Sequence[str]) -> None:
 
     text, number = pyarrow.string(), pyarrow.float64()
     columns = {"id": text, "themes": pyarrow.list_(text), "primary": text, **{f"score.{t}": number for t in themes}}
-    columns |= {"unsure": pyarrow.list_(text)}
+    columns |= {"none": number, "unsure": pyarrow.list_(text)}
     schema = pyarrow.schema(columns.items())
     staged = path.with_name(path.name + ".new")
     with part.open("rb") as lines, writing(staged) as file, pyarrow.parquet.ParquetWriter(file, schema) as writer:
@@ -379,7 +379,7 @@ def _to_parquet(part: Path, path: Path, themes: Sequence[str]) -> None:
             ids = [answer["id"].encode("utf-8", "backslashreplace").decode() for answer in some]
             scores = [[answer["scores"][theme] for answer in some] for theme in themes]
             other = [[answer[name] for answer in some] for name in ("themes", "primary")]
-            unsure = [answer["unsure"] for answer in some]
-            writer.write_batch(pyarrow.record_batch([ids, *other, *scores, unsure], schema=schema))
+            last = [[answer[name] for answer in some] for name in ("none", "unsure")]
+            writer.write_batch(pyarrow.record_batch([ids, *other, *scores, *last], schema=schema))
     os.replace(staged, path)
     part.unlink()

@@ -16,6 +16,14 @@ _KINDS = {
     "lead": "كلمات مفتاحية في المقدمة",
 }
 
+# By whether it was given, and whether its score reaches the threshold.
+_ANSWERS = {
+    (True, True): "نعم",
+    (True, False): "نعم، فهو أرجح المواضيع وفي النص موضوع",
+    (False, True): "لا، فالأرجح أن لا موضوع في النص",
+    (False, False): "لا، الدرجة دون العتبة",
+}
+
 # The line below a word says the same as the color.
 _STYLE = """
 .text { white-space: pre-line; overflow-wrap: anywhere; }
@@ -62,7 +70,7 @@ def _article(article: Article, explanations: Sequence[Explanation], arabic: dict
 
 
 def _theme(text: str, explained: Explanation, arabic: dict[str, str]) -> str:
-    answer = "نعم، من هذا الموضوع" if explained.given else "لا، الدرجة دون العتبة"
+    answer = _ANSWERS[explained.given, explained.score >= explained.threshold]
     weights = [weight for _, weight in explained.words]
     sums = [
         (["نقطة البداية، قبل أي كلمة"], explained.bias),

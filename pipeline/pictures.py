@@ -18,7 +18,7 @@ from .classifier import ThemeClassifier
 from .compare import KEYWORDS, MODEL, TEXTBOOK, Answers, Comparison
 from .evaluate import Estimate, Floats, evaluate
 from .report import METRIC_NAMES
-from .themes import Taxonomy
+from .themes import NONE_AR, Taxonomy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _BLUE, _ORANGE, _WINE, _GRAY = "#1b6ca8", "#e08e45", "#882255", "#8a8a8a"
 _CONTENDERS = {MODEL: _BLUE, TEXTBOOK: _ORANGE, KEYWORDS: _GRAY}
 _CURVES = {"f1_micro": _BLUE, "f1_macro": _ORANGE, "f1_none": _WINE}
-_NONE = "لا شيء"
 _FIELDS = {"country": "country", "outlet_style": "outlet", "genre": "genre"}  # of an article, and what they are called
 _CELL: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}  # measuring each would take long
 _MOST, _OTHER = 8, "other"  # values of a field that are told apart, and what the rest is called
@@ -238,7 +237,7 @@ def threshold_curve(labels: NDArray[np.int8], probabilities: Floats) -> tuple[Fl
 def draw_confusion(taxonomy: Taxonomy, judged: Judged, path: Path) -> None:
     """Draw which themes, or none, the articles of each theme were given, and what of it wrongly."""
     given, wrongly = (100 * shares for shares in confusion(judged.labels, judged.answers.predictions))
-    names = [*(theme.ar for theme in taxonomy.themes), _NONE]
+    names = [*(theme.ar for theme in taxonomy.themes), NONE_AR]
     counts = [*judged.labels.sum(axis=0), (~judged.labels.any(axis=1)).sum()]
     rows = [_counted(*row) for row in zip(names, counts, strict=True)]
     figure, axes = _matrix(given, rows, names, small=np.where(wrongly < 0.5, np.nan, wrongly))
@@ -292,7 +291,7 @@ def draw_words(taxonomy: Taxonomy, model: ThemeClassifier, path: Path) -> None:
     """Draw the words, and pairs of words, that speak most for and against each theme, as the normalizer writes them."""
     features = model.features_.get_feature_names_out()
     figure, panels = _panels(len(taxonomy), height=3.8)
-    for axes, theme, coef in zip(panels, taxonomy.themes, model.coef_, strict=True):
+    for axes, theme, coef in zip(panels, taxonomy.themes, model.coef_[: len(taxonomy)], strict=True):
         words = strongest_words(features, coef, most_for=12, most_against=6)
         axes.barh(range(len(words)), list(words.values()), color=[_BLUE if w > 0 else _ORANGE for w in words.values()])
         axes.set_yticks(range(len(words)), list(words), fontsize=9)

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .article import Article, text_problem
-from .classifier import ThemeClassifier
+from .classifier import Scores, ThemeClassifier
 from .themes import NONE
 
 # Share of a text's words that the model has never seen. Of 16,000 real news articles, .2 % have more, half have .15;
@@ -22,9 +21,12 @@ class Prediction:
     Attributes
     ----------
     themes : tuple of str
-        Themes whose score reaches their threshold, highest score first; empty for a text without any.
+        What it is about, highest score first: nothing if `none` reaches its threshold; else the themes whose score
+        reaches theirs, at least the one of the highest score.
     scores : dict of str to float
         Probability of every theme, from 0 to 1, in the taxonomy's order.
+    none : float
+        Probability, from 0 to 1, that it is about no theme.
     primary : str
         The first of `themes`, or ``"none"``.
     unsure : tuple of str
@@ -34,6 +36,7 @@ class Prediction:
 
     themes: tuple[str, ...]
     scores: dict[str, float]
+    none: float
     primary: str
     unsure: tuple[str, ...] = ()
 
@@ -61,45 +64,42 @@ def classify(model: ThemeClassifier, texts: Iterable[str | Article]) -> list[Pre
     if isinstance(texts, str):
         raise TypeError("expected a list of texts, got one string: write classify(model, [text])")
     raw = [text.full_text if isinstance(text, Article) else text for text in texts]
-    probabilities, unseen = model.predict_with_unseen(raw)
-    answers = model.apply_thresholds(probabilities, model.thresholds_)
+    scored = model.score_texts(raw)
     names: list[str] = model.classes_.tolist()
     predictions = []
-    doubts = find_doubts(model, raw, probabilities, unseen)
-    for row, answer, unsure in zip(probabilities.tolist(), answers.tolist(), doubts, strict=True):
+    columns = (scored.themes.tolist(), scored.none.tolist(), model.decide(scored).tolist())
+    for row, none, answer, unsure in zip(*columns, find_doubts(model, raw, scored), strict=True):
         scores = dict(zip(names, row, strict=True))
         themes = [name for name, yes in zip(names, answer, strict=True) if yes]
         themes.sort(key=lambda name: -scores[name])
-        predictions.append(Prediction(tuple(themes), scores, themes[0] if themes else NONE, unsure))
+        predictions.append(Prediction(tuple(themes), scores, none, themes[0] if themes else NONE, unsure))
     return predictions
 
 
-def find_doubts(
-    model: ThemeClassifier, texts: Sequence[str], probabilities: NDArray[np.float64], unseen: NDArray[np.float64]
-) -> list[tuple[str, ...]]:
+def find_doubts(model: ThemeClassifier, texts: Sequence[str], scores: Scores) -> list[tuple[str, ...]]:
     """Say of each text why its prediction is unsure, see `Prediction`.
 
     Parameters
     ----------
     model : ThemeClassifier
     texts : sequence of str
-    probabilities : ndarray, shape (n_texts, n_themes)
-    unseen : ndarray, shape (n_texts,)
-        Both from ``model.predict_with_unseen(texts)``.
+    scores : Scores
+        From ``model.score_texts(texts)``.
 
     Returns
     -------
     list of tuple of str, as long as `texts`
     """
-    thresholds, names = model.thresholds_, model.classes_
+    names, thresholds = [NONE, *model.classes_], np.array([model.none_threshold_, *model.thresholds_])
+    columns = np.column_stack((scores.none, scores.themes))
+    near = np.abs(columns - thresholds) < model.abstain
+    near[:, 1:] &= (near[:, :1]) | (columns[:, :1] < thresholds[0])  # what is surely none needs no theme
     doubts: list[list[str]] = [[] for _ in texts]
-    near = np.abs(probabilities - thresholds) < model.abstain
     for i, j in zip(*near.nonzero(), strict=True):
-        score, threshold = _short(probabilities[i, j]), _short(thresholds[j])
-        doubts[i].append(f"{names[j]} {score} is near its threshold {threshold}")
-    for i in (unseen > MAX_UNSEEN).nonzero()[0].tolist():
+        doubts[i].append(f"{names[j]} {_short(columns[i, j])} is near its threshold {_short(thresholds[j])}")
+    for i in (scores.unseen > MAX_UNSEEN).nonzero()[0].tolist():
         # The look at each letter takes longer than classifying, so only such texts get it.
-        doubts[i].append(text_problem(texts[i]) or f"{unseen[i]:.0%} of its words are new to the model")
+        doubts[i].append(text_problem(texts[i]) or f"{scores.unseen[i]:.0%} of its words are new to the model")
     return [tuple(reasons) for reasons in doubts]
 
 

@@ -26,6 +26,12 @@ _COSTS = {
 }  # fmt: skip
 _SHOWN = 10  # articles of a comparison
 _FOR, _AGAINST = 8, 5  # words of an explanation
+_ANSWERS = {  # by whether it was given, and whether its score reaches the threshold
+    (True, True): "yes",
+    (True, False): "yes: likelier than the other themes, and there is one",
+    (False, True): "no: none is likelier",
+    (False, False): "no",
+}
 METRIC_NAMES = {
     "f1_micro": "F1 micro", "f1_macro": "F1 macro", "f1_none": "F1 none", "security_or_none": "security or none",
     "subset_accuracy": "exact set", "hamming_loss": "Hamming loss", "calibration_error": "calibration error",
@@ -145,7 +151,7 @@ def format_explanations(article: Article, explanations: list[Explanation], taxon
         lines.append("    no known word, so no evidence for any theme")
     arabic = taxonomy.arabic
     for explained in explanations:
-        answer = "yes" if explained.given else "no"
+        answer = _ANSWERS[explained.given, explained.score >= explained.threshold]
         said = f"score {explained.score:.2f}, threshold {explained.threshold:.2f}: {answer}"
         lines += ["", f"    {explained.theme}  {said}  {arabic[explained.theme]}"]
         lines += [f"        {line}" for line in _explanation(explained).splitlines()]

@@ -32,6 +32,7 @@ from .split import fold_numbers
 from .themes import Taxonomy, read_taxonomy
 from .train import hold_out, label, trainable
 from .validate import Corpus, load_corpus
+from .workers import fresh_workers
 
 if TYPE_CHECKING:
     import optuna
@@ -132,7 +133,7 @@ def search(config: Config, output: Path = DEFAULT_OUTPUT, n_trials: int = 30) ->
         session = _begin(study, config)
         tried = trials(study)
         done = _count(tried, *_DONE)
-        with _bar(study, n_trials):
+        with _bar(study, n_trials), fresh_workers():
             # No more trials are handed out than run: a worker that outlives a kill finds no other waiting.
             Parallel(pre_dispatch="n_jobs")(
                 delayed(_run_trial)(journal, session, number, config, taxonomy, labeled, folds)

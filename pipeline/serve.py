@@ -7,7 +7,7 @@ Asked with ``POST /invocations`` and ``Content-Type: application/json``, a text 
 it answers 200 with a prediction for each, in their order, ::
 
     {"predictions": [{"themes": ["terrorism"], "primary": "terrorism", "scores": {"terrorism": 0.97, ...},
-                      "unsure": []}, ...]}
+                      "none": 0.01, "unsure": []}, ...]}
 
 and 4xx with ``error_code`` and ``message`` where the body is no such JSON. ``GET /ping`` answers 200 once it is ready.
 """

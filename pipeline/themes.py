@@ -17,6 +17,7 @@ from .errors import DataError
 
 MAX_THEMES = 1000  # each is a classifier of its own, with a weight for every feature
 NONE = "none"  # reserved: the answer for an article without any theme, never a theme of its own
+NONE_AR = "لا موضوع"
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Taxonomy:
 
     @property
     def arabic(self) -> dict[str, str]:
-        """Theme names to what an Arabic reader is shown."""
-        return {theme.name: theme.ar for theme in self.themes}
+        """Theme names, and none, to what an Arabic reader is shown."""
+        return {theme.name: theme.ar for theme in self.themes} | {NONE: NONE_AR}
 
     def __len__(self) -> int:
         return len(self.themes)

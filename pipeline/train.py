@@ -26,7 +26,7 @@ from .progress import Costs, step
 from .report import stamp_report
 from .source import find_source
 from .split import fold_numbers, held_out
-from .themes import Taxonomy, read_taxonomy
+from .themes import NONE, Taxonomy, read_taxonomy
 from .validate import Corpus, load_corpus
 
 COSTS = "costs.json"  # in the report
@@ -92,6 +92,7 @@ def _train(config: Config, taxonomy: Taxonomy, corpus: Corpus, costs: Costs, out
     path = output / DEFAULT_MODEL.name
     with step(f"saving {path}"):
         thresholds = dict(zip(taxonomy.names, final.thresholds_.round(6).tolist(), strict=True))
+        thresholds[NONE] = round(final.none_threshold_, 6)
         card = {
             "themes": taxonomy.to_dict(),
             "thresholds": thresholds,

@@ -14,7 +14,7 @@ from pipeline.train import Trained, train
 
 ROOT = Path(__file__).parent.parent
 
-# The same examples on each machine and day. To look for new ones: pytest --hypothesis-profile=default, or tests/fuzz.py.
+# The same examples on each machine and day. To look for new ones: pytest --hypothesis-profile=default, tests/fuzz.py.
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
 

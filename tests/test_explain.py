@@ -57,8 +57,8 @@ def words_of(explained: Explanation) -> Any:
 def check_sums(model: ThemeClassifier, text: str) -> None:
     (prediction,) = classify(model, [text])
     for explained in explain(model, text):
-        assert explained.score == prediction.scores[explained.theme]
-        assert explained.given == (explained.theme in prediction.themes)
+        assert explained.score == {**prediction.scores, "none": prediction.none}[explained.theme]
+        assert explained.given == (explained.theme in (prediction.themes or ("none",)))
         by_terms = explained.bias + sum(term.weight for term in explained.terms)
         by_words = explained.bias + sum(weight for _, weight in (*explained.words, *explained.unplaced))
         assert expit(by_terms) == pytest.approx(explained.score, abs=1e-4)
@@ -206,7 +206,9 @@ def test_the_printed_weights_add_up(model: ThemeClassifier) -> None:
 
 def test_words_are_named_once_with_their_number(toy_taxonomy: Taxonomy) -> None:
     words = (("«بحر»،", 1.0), ("بحر", 0.5), ("–", 0.0), ("خبز", -0.25))
-    explained = Explanation("sea", 0.777, 0.5, 0.0, (Term("words", "بحر", 1.5), Term("words", "خبز", -0.25)), words, ())
+    explained = Explanation(
+        "sea", 0.777, 0.5, True, 0.0, (Term("words", "بحر", 1.5), Term("words", "خبز", -0.25)), words, ()
+    )
     assert format_explanations(Article("7", "بحر", "نص"), [explained], toy_taxonomy).splitlines() == [
         "7  بحر",
         "",
@@ -223,7 +225,7 @@ def test_words_are_named_once_with_their_number(toy_taxonomy: Taxonomy) -> None:
 def test_the_strongest_words_are_shown_and_the_others_summed_up(toy_taxonomy: Taxonomy) -> None:
     weights = [*(0.3 + i / 10 for i in range(11)), *(-0.3 - i / 10 for i in range(7))]
     words = tuple((f"كلمة{i}", weight) for i, weight in enumerate(weights))
-    explained = Explanation("sea", 0.9, 0.5, -1.0, tuple(Term("words", *word) for word in words), words, ())
+    explained = Explanation("sea", 0.9, 0.5, True, -1.0, tuple(Term("words", *word) for word in words), words, ())
     lines = format_explanations(Article("7", "", ""), [explained], toy_taxonomy).splitlines()[4:]
     assert [float(line.split()[1]) for line in lines[:13]] == [
         1.3, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.6, -0.9, -0.8, -0.7, -0.6, -0.5

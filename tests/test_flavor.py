@@ -93,6 +93,7 @@ def test_it_answers_as_classify_does(url: str, folder: Path) -> None:
             "themes": list(prediction.themes),
             "primary": prediction.primary,
             "scores": prediction.scores,
+            "none": prediction.none,
             "unsure": list(prediction.unsure),
         }
         for prediction in classify(load_model(folder / "models/security-themes.joblib"), TEXTS)

@@ -77,7 +77,8 @@ def read_back(path: Path) -> list[dict[str, Any]]:
 def unscored(row: dict[str, Any]) -> dict[str, Any]:
     """Gather the columns of scores, as JSON Lines have them."""
     scores = {name.removeprefix("score."): float(row[name]) for name in row if name.startswith("score.")}
-    return {name: row[name] for name in ("id", "themes", "primary", "unsure")} | {"scores": scores}
+    kept = {name: row[name] for name in ("id", "themes", "primary", "unsure")}
+    return kept | {"scores": scores, "none": float(row["none"])}
 
 
 def test_every_format_says_what_is_printed(model: Path, tmp_path: Path, capsys: Capture) -> None:

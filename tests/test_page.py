@@ -34,10 +34,10 @@ class Reader(HTMLParser):
             self.texts[name] = self.texts.get(name, "") + data
 
 
-def explained(text: str, *weights: float, score: float = 0.9) -> Explanation:
+def explained(text: str, *weights: float, score: float = 0.9, given: bool = True) -> Explanation:
     words = tuple(zip(text.split(), weights, strict=True))
     terms = (Term("lead", "sky", sum(weights)), Term("chars", "ـحر", 0.0))
-    return Explanation("sea", score, 0.5, -1.0, terms, words, ())
+    return Explanation("sea", score, 0.5, given, -1.0, terms, words, ())
 
 
 def read(article: Article, taxonomy: Taxonomy, *explanations: Explanation) -> Reader:
@@ -67,17 +67,25 @@ def test_words_are_marked_by_side_and_strength(toy_taxonomy: Taxonomy) -> None:
     assert page.texts["text"] == text
 
 
-@pytest.mark.parametrize(("score", "answer"), [(0.9, "نعم"), (0.3, "لا")])
-def test_score_threshold_and_names(toy_taxonomy: Taxonomy, score: float, answer: str) -> None:
-    page = read(Article("1", "", "بحر"), toy_taxonomy, explained("بحر", 1.0, score=score))
+@pytest.mark.parametrize(
+    ("score", "given", "answer"),
+    [
+        (0.9, True, "نعم"),
+        (0.3, True, "نعم، فهو أرجح المواضيع وفي النص موضوع"),
+        (0.9, False, "لا، فالأرجح أن لا موضوع في النص"),
+        (0.3, False, "لا، الدرجة دون العتبة"),
+    ],
+)
+def test_score_threshold_and_names(toy_taxonomy: Taxonomy, score: float, given: bool, answer: str) -> None:
+    page = read(Article("1", "", "بحر"), toy_taxonomy, explained("بحر", 1.0, score=score, given=given))
     assert page.texts["h3"] == "ميناء sea"
-    assert f"الدرجة {score:.2f}، العتبة 0.50: {answer}" in page.texts["section"]
+    assert f"الدرجة {score:.2f}، العتبة 0.50: {answer}\n" in page.texts["section"]
     assert "طائرة" in page.texts["details"]  # the theme whose keywords were found, in Arabic
     assert page.tags[0] == ("html", {"lang": "ar", "dir": "rtl"})
 
 
 def test_words_without_a_place_are_in_the_table(toy_taxonomy: Taxonomy) -> None:
-    lost = Explanation("sea", 0.9, 0.5, -1.0, (Term("words", "ضائع", 1.5),), (("بحر", 0.0),), (("ضائع", 1.5),))
+    lost = Explanation("sea", 0.9, 0.5, True, -1.0, (Term("words", "ضائع", 1.5),), (("بحر", 0.0),), (("ضائع", 1.5),))
     page = read(Article("1", "", "بحر"), toy_taxonomy, lost)
     assert "كلمة لا موضع لها في النص: ضائع+1.50" in page.texts["table"]
 

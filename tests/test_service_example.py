@@ -87,6 +87,7 @@ def expected(model: Path, texts: list[str]) -> list[dict[str, Any]]:
             "themes": list(prediction.themes),
             "scores": prediction.scores,
             "primary": prediction.primary,
+            "none": prediction.none,
             "unsure": list(prediction.unsure),
         }
         for prediction in classify(load_model(model), texts)

@@ -64,6 +64,7 @@ def test_every_row_is_answered_as_classify_does(spark: Any, example: ModuleType,
             "themes": list(prediction.themes),
             "primary": prediction.primary,
             "scores": prediction.scores,
+            "none": prediction.none,
         }
 
 

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from pipeline import Article, PipelineError, classify, classify_stream
-from pipeline.classifier import ThemeClassifier, build_model
+from pipeline.classifier import Scores, ThemeClassifier, build_model
 from pipeline.config import Config
 from pipeline.themes import Taxonomy
 
@@ -134,11 +133,12 @@ class Echo(ThemeClassifier):
     """A model that knows nothing, but is there at once."""
 
     def __init__(self) -> None:
-        self.classes_, self.thresholds = np.array(["sea"]), None
+        self.classes_, self.thresholds, self.abstain = np.array(["sea"]), None, 0.1
         self.tuned_thresholds_, self.coef_ = np.ones(1), np.ones((1, 0), dtype=np.float32)
+        self.none_calibration_, self.tuned_none_threshold_ = None, 1.0
 
-    def predict_with_unseen(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return np.zeros((len(texts), 1)), np.zeros(len(texts))
+    def score_texts(self, texts: Sequence[str]) -> Scores:
+        return Scores(np.zeros((len(texts), 1)), np.ones(len(texts)), np.zeros(len(texts)))
 
 
 def test_a_bare_string_and_impossible_numbers_are_refused_at_once(model: ThemeClassifier) -> None:

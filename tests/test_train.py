@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.artifact import load_model
@@ -24,7 +25,8 @@ def test_another_taxonomy_trains_the_same_way(toy_config: Config, tmp_path: Path
     assert model.taxonomy.names == ("sea", "sky")
     card = json.loads(trained.path.with_suffix(".json").read_text(encoding="utf-8"))
     assert card == trained.card
-    assert card["thresholds"] == dict(zip(("sea", "sky"), model.thresholds_.round(6).tolist(), strict=True))
+    thresholds = np.array([*model.thresholds_, model.none_threshold_]).round(6).tolist()
+    assert card["thresholds"] == dict(zip(("sea", "sky", "none"), thresholds, strict=True))
     assert card["corpus"]["themes"] == {"sea": 40, "sky": 40}
     assert card["corpus"]["none"] == 20
     assert len(card["probes"]) == 3

@@ -117,7 +117,8 @@ def _to_lines(article: "Article", prediction: "Prediction", arabic: dict[str, st
     lines += [f"    {theme:<22}{prediction.scores[theme]:.2f}  {arabic[theme]}" for theme in prediction.themes]
     if not prediction.themes:
         nearest = max(prediction.scores, key=prediction.scores.__getitem__)
-        lines.append(f"    {prediction.primary:<22}      nearest: {nearest} {prediction.scores[nearest]:.2f}")
+        nearest = f"nearest: {nearest} {prediction.scores[nearest]:.2f}"
+        lines.append(f"    {prediction.primary:<22}{prediction.none:.2f}  {nearest}")
     if prediction.unsure:
         lines.append(f"    unsure: {'; '.join(prediction.unsure)}")
     return "\n".join(lines)

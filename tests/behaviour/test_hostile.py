@@ -26,7 +26,7 @@ from ..conftest import make_toy_articles
 from ..fuzz import SUFFIXES, check_normalizer, check_reader
 
 # Pieces that set the rules off, among any characters at all: of those alone hardly any would.
-_MARKUP = "< > </a> <script> <!-- --> &#1571; &lt; & function( ); } .push( www. @ #_ https:// 😀 \U0001ee00 İ"
+_MARKUP = "< > </a> <script> <!-- --> &#1571; &lt; & function( ); } .push( www. @ #_ https:// 😀 \U0001ee00 İ Ⓐ"
 _SIGNS = "\x00 \ud800 \udc00 \u200d \u0651 \u0653 \u0654 \u0655 \u06e5 ا و ي ه ە ى ﷺ ﻻ ﹱ ـ اااا هههه"
 PIECES = st.sampled_from([*_MARKUP.split(), *_SIGNS.split(), " ", "\n", "بحر ميناء سفينة", "طائرة مطار"])
 ANY = st.characters(codec=None, exclude_categories=())
@@ -56,6 +56,12 @@ def test_the_normalizer_keeps_its_promises_of_any_text(texts: list[str]) -> None
     check_normalizer(texts)
 
 
+def test_the_normalizer_keeps_its_promises_of_each_character() -> None:
+    normalizer = ArabicNormalizer()
+    once = normalizer.transform([f"x{chr(code)}ه" for code in range(0x110000)])
+    assert normalizer.transform(once) == once
+
+
 @pytest.mark.parametrize("letter", ["ر", "ࢠ", "\U0001ee00", "é"])
 def test_an_address_ends_before_a_letter_that_is_not_ascii(letter: str) -> None:
     assert letter in ArabicNormalizer(unicode_forms=False).normalize(f"https://example.org/a{letter}")
@@ -78,9 +84,10 @@ def test_any_bytes_under_any_name_are_records_or_one_message(
 @given(TEXT)
 def test_any_text_gets_scores_and_reasons_that_add_up(model: ThemeClassifier, text: str) -> None:
     (prediction,) = classify(model, [text])
-    assert all(0 <= score <= 1 for score in prediction.scores.values())
+    scores = {**prediction.scores, "none": prediction.none}
+    assert all(0 <= score <= 1 for score in scores.values())
     for explained in explain(model, text):
-        assert 1 / (1 + np.exp(-explained.log_odds)) == pytest.approx(prediction.scores[explained.theme], abs=1e-5)
+        assert 1 / (1 + np.exp(-explained.log_odds)) == pytest.approx(scores[explained.theme], abs=1e-5)
         by_words = sum(weight for _, weight in (*explained.words, *explained.unplaced))
         assert explained.bias + by_words == pytest.approx(explained.log_odds, abs=1e-4)
 
