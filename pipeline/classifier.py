@@ -32,6 +32,9 @@ class Scores(NamedTuple):
         Each theme's probability, as `ThemeClassifier.predict_proba` gives it.
     none : ndarray of float64, shape (n_texts,)
         Probability that the text is about no theme; 1 for a text of which no feature is known.
+    nearest : ndarray of int, shape (n_texts,)
+        The theme over whose hyperplane the text lies highest: the one it has if it has any. Where themes differ much
+        in number, that is a better guess than the one of the highest probability.
     unseen : ndarray of float64, shape (n_texts,)
         Share of its words, from 0 to 1, that were not in two training texts (``min_df``); 1 for a text without words.
         NaN if the model's features are no `TextFeatures` and so do not tell.
@@ -39,6 +42,7 @@ class Scores(NamedTuple):
 
     themes: NDArray[np.float64]
     none: NDArray[np.float64]
+    nearest: NDArray[np.intp]
     unseen: NDArray[np.float64]
 
 
@@ -47,7 +51,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
 
     Two questions are asked in turn, as in a hurdle model (Cragg, "Some statistical models for limited dependent
     variables", 1971). Is the text about any theme at all? And about which: all whose probability reaches their
-    threshold, at least the most probable one.
+    threshold, at least the nearest one.
 
     Each theme has a hyperplane over the features; the distance from it is turned into a probability (Platt, 1999). One
     hyperplane more parts the texts with any theme from those with none; for the first question, the mean of the
@@ -69,12 +73,13 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
     max_features : int or None, default=None
         Learn twice: from all features, then from this many of those whose coefficients were the largest for any theme,
         one step of recursive feature elimination (Guyon et al., "Gene selection for cancer classification using support
-        vector machines", 2002). It needs `features` that can ``prune``. None keeps all.
+        vector machines", 2002). It needs `features` that can ``prune``. Distances out of fold are from all features:
+        those left out move them little, and learning takes a third less. None keeps all.
     folds : int, default=5
         For the scores out of fold.
     thresholds : mapping of str to float, default=None
         Theme name, or ``"none"``, to the lowest probability that counts as yes; those not named keep the one tuned for
-        F1 in `fit`. A theme named here is never given below its threshold, not even as the most probable one. It may be
+        F1 in `fit`. A theme named here is never given below its threshold, not even as the nearest one. It may be
         changed after fitting: ``model.set_params(thresholds={"terrorism": 0.8})``.
     abstain : float, default=0.1
         Half the width of the band around each threshold in which a score makes a prediction unsure, see
@@ -164,7 +169,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         distances = np.zeros(labels.shape)
         for fold in range(self.folds):
             inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            features, coef, intercept = self._learn([texts[i] for i in inside], labels[inside])
+            features, coef, intercept = self._learn([texts[i] for i in inside], labels[inside], prune=False)
             distances[outside] = _projection(features, coef)([texts[i] for i in outside])[0] + intercept
 
         n_themes = themes.shape[1]
@@ -189,12 +194,12 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             )
             self.calibration_[unlearned, 0] = 0
             self.tuned_thresholds_[unlearned] = 1
-        self.features_, self.coef_, self.intercept_ = self._learn(texts, labels)
+        self.features_, self.coef_, self.intercept_ = self._learn(texts, labels, prune=True)
         self._project = _projection(self.features_, self.coef_)
         return self
 
     def _learn(
-        self, texts: list[str], labels: NDArray[np.int8]
+        self, texts: list[str], labels: NDArray[np.int8], prune: bool
     ) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
         sides = [f"theme {name!r}" for name in self.taxonomy.names] + ["any theme"]
         for side, count in zip(sides, labels.sum(axis=0), strict=False):
@@ -204,7 +209,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         features = clone(self.features)
         X = features.fit_transform(texts)
         coef, intercept = fit_planes(self.learner, X, labels, self.C, self.balanced, self.random_state)
-        if self.max_features is not None and self.max_features < X.shape[1]:
+        if prune and self.max_features is not None and self.max_features < X.shape[1]:
             X = features.prune(X, np.abs(coef).max(axis=0), self.max_features)
             coef, intercept = fit_planes(self.learner, X, labels, self.C, self.balanced, self.random_state)
         return features, coef, intercept
@@ -255,7 +260,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         distances = products + self.intercept_
         slope, offset = self.calibration_.T
         themes = _sigmoid(distances[:, : len(slope)] * slope + offset) * known[:, None]
-        return Scores(themes, np.where(known, self._none(distances), 1.0), unseen)
+        nearest = distances[:, : len(slope)].argmax(axis=1)
+        return Scores(themes, np.where(known, self._none(distances), 1.0), nearest, unseen)
 
     def decide(self, scores: Scores) -> NDArray[np.int8]:
         """Say which themes texts of these scores are about, see the class.
@@ -270,11 +276,9 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         if self.none_calibration_ is None:
             return yes.astype(np.int8)
         about = (scores.none < self.none_threshold_) & (scores.none < 1)
-        free = np.array([name not in (self.thresholds or {}) for name in self.classes_])
-        free &= self.tuned_thresholds_ < 1  # those learned
-        for i in (about & ~yes.any(axis=1)).nonzero()[0]:
-            likely = np.where(free, probabilities[i], 0.0)
-            yes[i, likely.argmax()] = likely.any()
+        by_hand = np.array([name in (self.thresholds or {}) for name in self.classes_])
+        only = about & ~yes.any(axis=1) & ~(by_hand | (self.tuned_thresholds_ == 1))[scores.nearest]
+        yes[only, scores.nearest[only]] = True
         return (yes & about[:, None]).astype(np.int8)
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ _KINDS = {
 # By whether it was given, and whether its score reaches the threshold.
 _ANSWERS = {
     (True, True): "نعم",
-    (True, False): "نعم، فهو أرجح المواضيع وفي النص موضوع",
+    (True, False): "نعم، فهو أقرب المواضيع وفي النص موضوع",
     (False, True): "لا، فالأرجح أن لا موضوع في النص",
     (False, False): "لا، الدرجة دون العتبة",
 }

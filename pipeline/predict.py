@@ -22,7 +22,7 @@ class Prediction:
     ----------
     themes : tuple of str
         What it is about, highest score first: nothing if `none` reaches its threshold; else the themes whose score
-        reaches theirs, at least the one of the highest score.
+        reaches theirs, at least the nearest one, see `pipeline.classifier.Scores`.
     scores : dict of str to float
         Probability of every theme, from 0 to 1, in the taxonomy's order.
     none : float

@@ -28,7 +28,7 @@ _SHOWN = 10  # articles of a comparison
 _FOR, _AGAINST = 8, 5  # words of an explanation
 _ANSWERS = {  # by whether it was given, and whether its score reaches the threshold
     (True, True): "yes",
-    (True, False): "yes: likelier than the other themes, and there is one",
+    (True, False): "yes: the nearest, and there is one",
     (False, True): "no: none is likelier",
     (False, False): "no",
 }

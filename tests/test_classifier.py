@@ -208,9 +208,9 @@ def test_thresholds_lie_halfway_between_the_best_and_the_hyperplane(
 @pytest.mark.parametrize(
     ("thresholds", "answers"),
     [
-        ({}, [[1, 0], [0, 0], [0, 1], [0, 0], [0, 0]]),
-        ({"sky": 0.6}, [[1, 0], [0, 0], [1, 0], [0, 0], [0, 0]]),  # set by hand, so it holds for the likeliest too
-        ({"sky": 0.35, "none": 0.5}, [[1, 0], [1, 1], [0, 1], [0, 0], [0, 0]]),
+        ({}, [[1, 0], [0, 0], [0, 1], [1, 0], [0, 0]]),
+        ({"sky": 0.6}, [[1, 0], [0, 0], [0, 0], [1, 0], [0, 0]]),  # set by hand, so it holds for the nearest too
+        ({"sky": 0.35, "none": 0.5}, [[1, 0], [1, 1], [0, 1], [0, 1], [0, 0]]),
         ({"sea": 0.5, "sky": 0.6, "none": 0.15}, [[1, 0], [0, 0], [0, 0], [0, 0], [0, 0]]),
         ({"none": 0}, [[0, 0]] * 5),
     ],
@@ -220,14 +220,16 @@ def test_first_whether_there_is_a_theme_then_which(
 ) -> None:
     model = deepcopy(fitted).set_params(thresholds=thresholds)
     model.tuned_thresholds_, model.tuned_none_threshold_ = np.array([0.5, 0.6]), 0.4
-    themes, none = [[0.9, 0.1], [0.9, 0.9], [0.3, 0.4], [0.0, 0.0], [0.9, 0.9]], [0.1, 0.4, 0.2, 0.2, 1.0]
-    assert model.decide(Scores(np.array(themes), np.array(none), np.zeros(5))).tolist() == answers
+    themes, none = [[0.9, 0.1], [0.9, 0.9], [0.3, 0.4], [0.3, 0.4], [0.9, 0.9]], [0.1, 0.4, 0.2, 0.2, 1.0]
+    scores = Scores(np.array(themes), np.array(none), np.array([0, 0, 1, 0, 0]), np.zeros(5))
+    assert model.decide(scores).tolist() == answers
 
 
-def test_a_theme_that_was_not_learned_is_not_given_as_the_likeliest(fitted: ThemeClassifier) -> None:
+def test_a_theme_that_was_not_learned_is_not_given_as_the_nearest(fitted: ThemeClassifier) -> None:
     model = deepcopy(fitted)
     model.tuned_thresholds_ = np.array([0.5, 1.0])
-    assert model.decide(Scores(np.array([[0.1, 0.3]]), np.zeros(1), np.zeros(1))).tolist() == [[1, 0]]
+    scores = Scores(np.array([[0.1, 0.3], [0.1, 0.3]]), np.zeros(2), np.array([0, 1]), np.zeros(2))
+    assert model.decide(scores).tolist() == [[1, 0], [0, 0]]
 
 
 def test_where_all_texts_have_a_theme_thresholds_alone_decide(toy_taxonomy: Taxonomy) -> None:

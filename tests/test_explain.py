@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from pipeline import Article, classify, cli
 from pipeline.artifact import save_model
 from pipeline.classifier import ThemeClassifier, build_model
 from pipeline.config import Config
-from pipeline.explain import Explanation, Term, explain
+from pipeline.explain import Explanation, Term, explain, explain_mistakes
 from pipeline.report import format_explanations
 from pipeline.themes import Taxonomy
 
@@ -176,6 +177,22 @@ def test_words_are_placed_around_what_the_model_does_not_read(model: ThemeClassi
     assert explained.unplaced == ()
     assert [word for word, weight in explained.words if weight] == ["ميناء", "قارب"]
     assert [word for word, _ in explained.words] == ["ميناء", "<!--", "سفينة", "بحر", "-->", "قارب"]
+
+
+def test_none_is_explained_as_a_theme_is(model: ThemeClassifier) -> None:
+    for text, no_theme in (("خبز سوق كتاب مدرسة", True), ("ميناء سفينة بحر قارب", False)):
+        (explained,) = explain(model, text, themes=["none"])
+        assert (explained.theme, explained.given) == ("none", no_theme)
+        assert expit(explained.log_odds) == pytest.approx(classify(model, [text])[0].none, abs=1e-4)
+        assert all((weight > 0) == no_theme for _, weight in explained.words)
+        assert "none" in format_explanations(Article("7", "", text), [explained], model.taxonomy)
+
+
+def test_mistakes_name_the_words_that_decided(model: ThemeClassifier) -> None:
+    texts, labels = ["خبز سوق", "ميناء سفينة", "ميناء بحر"], np.array([[0, 1], [1, 0], [1, 1]], dtype=np.int8)
+    missed, right, half = explain_mistakes(model, texts, labels, model.predict(texts))
+    assert (list(missed), right, list(half)) == (["none", "sky"], {}, ["sky"])
+    assert re.fullmatch(r"\w+ \+\d\.\d\d, \w+ \+\d\.\d\d", missed["none"])
 
 
 @pytest.mark.parametrize("text", ["", " \n", "…", "Nur Latein hier", "\ud800"])

@@ -71,7 +71,7 @@ def test_words_are_marked_by_side_and_strength(toy_taxonomy: Taxonomy) -> None:
     ("score", "given", "answer"),
     [
         (0.9, True, "نعم"),
-        (0.3, True, "نعم، فهو أرجح المواضيع وفي النص موضوع"),
+        (0.3, True, "نعم، فهو أقرب المواضيع وفي النص موضوع"),
         (0.9, False, "لا، فالأرجح أن لا موضوع في النص"),
         (0.3, False, "لا، الدرجة دون العتبة"),
     ],

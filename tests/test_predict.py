@@ -74,7 +74,7 @@ def test_a_score_near_its_threshold_is_unsure(model: ThemeClassifier, width: flo
 )
 def test_what_is_surely_none_is_not_unsure_of_a_theme(model: ThemeClassifier, none: float, unsure: list[str]) -> None:
     model = deepcopy(model).set_params(thresholds={"sea": 0.55, "sky": 0.9, "none": 0.7}, abstain=0.1)
-    scores = Scores(np.array([[0.5, 0.1]]), np.array([none]), np.array([0.0]))
+    scores = Scores(np.array([[0.5, 0.1]]), np.array([none]), np.array([0]), np.array([0.0]))
     assert find_doubts(model, ["بحر"], scores) == [tuple(unsure)]
 
 
@@ -92,7 +92,7 @@ def test_strange_texts_are_unsure_whatever_the_scores(model: ThemeClassifier) ->
 
 def test_new_words_are_counted_text_by_text(model: ThemeClassifier) -> None:
     texts = ["ميناء زعفران", "", "ميناء", "كركم", "سفينة بحر قارب هيل"] * 5
-    probabilities, _, unseen = model.score_texts(texts)
+    probabilities, _, _, unseen = model.score_texts(texts)
     assert unseen.tolist() == [0.5, 1, 0, 1, 0.25] * 5
     np.testing.assert_array_equal(probabilities, model.predict_proba(texts))
     alone = [model.score_texts([text]).unseen[0] for text in texts]

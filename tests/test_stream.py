@@ -138,7 +138,8 @@ class Echo(ThemeClassifier):
         self.none_calibration_, self.tuned_none_threshold_ = None, 1.0
 
     def score_texts(self, texts: Sequence[str]) -> Scores:
-        return Scores(np.zeros((len(texts), 1)), np.ones(len(texts)), np.zeros(len(texts)))
+        n = len(texts)
+        return Scores(np.zeros((n, 1)), np.ones(n), np.zeros(n, dtype=np.intp), np.zeros(n))
 
 
 def test_a_bare_string_and_impossible_numbers_are_refused_at_once(model: ThemeClassifier) -> None:

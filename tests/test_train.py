@@ -99,9 +99,9 @@ def test_cross_validation_asks_about_no_article_it_was_fitted_on(
     asked: list[tuple[set[int], set[int]]] = []  # and the groups that it was then asked about
     learn, project = ThemeClassifier._learn, Projection.__call__
 
-    def spy_learn(self: Any, texts: list[str], labels: Any) -> Any:
+    def spy_learn(self: Any, texts: list[str], labels: Any, **how: Any) -> Any:
         learned.append({group_of[text] for text in texts})
-        return learn(self, texts, labels)
+        return learn(self, texts, labels, **how)
 
     def spy_project(self: Any, texts: list[str]) -> Any:
         asked.append((learned[-1], {group_of[text] for text in texts}))
