@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .baselines import build_textbook, predict_by_keywords
 from .classifier import ThemeClassifier, build_model
-from .config import Config, EvaluationConfig
+from .config import Config, EvaluationConfig, SplitConfig
 from .evaluate import Estimate, Evaluation, evaluate, paired_difference
 from .explain import explain_mistakes
 from .split import fold_numbers
@@ -31,11 +31,14 @@ class Answers:
     probabilities : ndarray of float64, shape (n_texts, n_themes), or None
     reasons : list of dict, of length n_texts, or None
         For mistakes, see `pipeline.explain.explain_mistakes`; where the labels were at hand.
+    thresholds : ndarray of float64, shape (n_themes,), or None
+        Those of the one model that was asked.
     """
 
     predictions: NDArray[np.int8]
     probabilities: NDArray[np.float64] | None
     reasons: list[dict[str, str]] | None = None
+    thresholds: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class LabeledTexts:
     def __getitem__(self, mask: NDArray[np.bool_]) -> "LabeledTexts":
         chosen = np.flatnonzero(mask)
         return LabeledTexts([self.texts[i] for i in chosen], self.labels[chosen], self.groups[chosen])
+
+
+Part = tuple[LabeledTexts, NDArray[np.bool_]]  # articles, and which of them are to be asked about
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,6 @@ def compare(
     labeled: LabeledTexts,
     answers: dict[str, Answers],
     config: EvaluationConfig,
-    thresholds: NDArray[np.float64] | None = None,
 ) -> Comparison:
     """Evaluate every contender's answers, with the same resamples for all."""
     shared: dict[str, Any] = {"groups": labeled.groups, "resamples": config.resamples, "seed": config.seed}
@@ -83,7 +88,7 @@ def compare(
             labeled.labels,
             given.predictions,
             given.probabilities,
-            thresholds=thresholds if name == MODEL else None,
+            thresholds=given.thresholds,
             **shared,
         )
         for name, given in answers.items()
@@ -102,7 +107,7 @@ def answer(model: ThemeClassifier, texts: Sequence[str], labels: NDArray[np.int8
     scores = model.score_texts(texts)
     predictions = model.decide(scores)
     reasons = None if labels is None else explain_mistakes(model, texts, labels, predictions)
-    return Answers(predictions, scores.themes, reasons)
+    return Answers(predictions, scores.themes, reasons, model.thresholds_)
 
 
 def ask_baselines(taxonomy: Taxonomy, train: LabeledTexts, texts: Sequence[str]) -> dict[str, Answers]:
@@ -116,23 +121,38 @@ def ask_baselines(taxonomy: Taxonomy, train: LabeledTexts, texts: Sequence[str])
 
 
 def cross_validate(config: Config, taxonomy: Taxonomy, labeled: LabeledTexts) -> dict[str, Answers]:
-    """Have every article answered by contenders that were trained, calibrated and tuned without it.
+    """Have every article answered by contenders that were trained, calibrated and tuned without it."""
+    parts = fold_parts(config.split, labeled)
+    return join_folds(parts, ask_about(config, taxonomy, parts))
 
-    The folds are independent of each other and run on all processors; the answers do not depend on how many there are.
+
+def fold_parts(config: SplitConfig, labeled: LabeledTexts) -> list[Part]:
+    """Make a part of each fold: to be asked about, when the others were learned from."""
+    folds = fold_numbers(labeled.labels, labeled.groups, config.folds, config.seed)
+    return [(labeled, folds == fold) for fold in range(config.folds)]
+
+
+def ask_about(config: Config, taxonomy: Taxonomy, parts: Sequence[Part]) -> list[dict[str, Answers]]:
+    """Train contenders on the articles outside each part, and ask them about those inside.
+
+    Parts are independent of each other and run on all processors; the answers do not depend on how many there are.
     """
-    folds = fold_numbers(labeled.labels, labeled.groups, config.split.folds, config.split.seed)
-    jobs = Parallel(n_jobs=min(config.split.folds, os.cpu_count() or 1))
-    each = (delayed(_answer_fold)(config, taxonomy, labeled, folds == fold) for fold in range(config.split.folds))
+    jobs = Parallel(n_jobs=min(len(parts), os.cpu_count() or 1))
     with fresh_workers():
-        parts = jobs(each)
-    order = np.argsort(np.concatenate([np.flatnonzero(folds == fold) for fold in range(config.split.folds)]))
-    return {name: _join([part[name] for part in parts], order) for name in (MODEL, KEYWORDS, TEXTBOOK)}
+        answered: list[dict[str, Answers]] = jobs(delayed(_ask_about)(config, taxonomy, *part) for part in parts)
+    return answered
 
 
-def _answer_fold(
-    config: Config, taxonomy: Taxonomy, labeled: LabeledTexts, outside: NDArray[np.bool_]
+def join_folds(parts: Sequence[Part], answered: Sequence[dict[str, Answers]]) -> dict[str, Answers]:
+    """Put the answers to all folds into the order of the articles."""
+    order = np.argsort(np.concatenate([np.flatnonzero(inside) for _, inside in parts]))
+    return {name: _join([each[name] for each in answered], order) for name in (MODEL, KEYWORDS, TEXTBOOK)}
+
+
+def _ask_about(
+    config: Config, taxonomy: Taxonomy, labeled: LabeledTexts, inside: NDArray[np.bool_]
 ) -> dict[str, Answers]:
-    train, asked = labeled[~outside], labeled[outside]
+    train, asked = labeled[~inside], labeled[inside]
     model = build_model(config, taxonomy).fit(train.texts, train.labels, train.groups)
     return {MODEL: answer(model, asked.texts, asked.labels), **ask_baselines(taxonomy, train, asked.texts)}
 

@@ -28,8 +28,9 @@ def step(message: str, costs: Costs | None = None, name: str = "") -> Iterator[N
 
 
 def peak_memory() -> float:
-    """Give the most memory, in MB, that this process or any of its living children has held so far."""
-    peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6]
+    """Give the most memory, in MB, that this process or any of its children has held so far."""
+    unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024
+    peaks = [resource.getrusage(who).ru_maxrss / unit for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     for children in Path("/proc/self/task").glob("*/children"):  # on Linux
         for child in children.read_text().split():
             try:

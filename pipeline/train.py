@@ -16,7 +16,7 @@ from .answers import ANSWERS, AnswerSheet, write_answers
 from .article import Article
 from .artifact import DEFAULT_MODEL, alone, save_model, write_text
 from .classifier import ThemeClassifier, build_model
-from .compare import MODEL, Answers, Comparison, LabeledTexts, answer, ask_baselines, compare, cross_validate
+from .compare import MODEL, Answers, Comparison, LabeledTexts, ask_about, compare, fold_parts, join_folds
 from .config import Config, SplitConfig
 from .corpus import corpus_hash, text_hashes
 from .duplicates import clusters
@@ -76,18 +76,18 @@ def _train(config: Config, taxonomy: Taxonomy, corpus: Corpus, costs: Costs, out
     labeled, is_test = label(corpus, taxonomy), hold_out(corpus, config.split)
     rest, test = labeled[~is_test], labeled[is_test]
     with trainable():
-        with step(
-            f"cross-validation: {len(rest.texts)} articles in {config.split.folds} folds", costs, "cross_validation"
-        ):
-            crossed = cross_validate(config, taxonomy, rest)
-        with step(f"held-out test: {len(test.texts)} articles", costs, "test"):
-            model = fit(config, taxonomy, rest)
-            tested = {MODEL: answer(model, test.texts, test.labels), **ask_baselines(taxonomy, rest, test.texts)}
+        folds = fold_parts(config.split, rest)
+        message = (
+            f"cross-validation: {len(rest.texts)} articles in {len(folds)} folds; held-out test: {len(test.texts)}"
+        )
+        with step(message, costs, "validation"):
+            *parts, tested = ask_about(config, taxonomy, [*folds, (labeled, is_test)])
+            crossed = join_folds(folds, parts)
         with step(f"final model: {len(labeled.texts)} articles", costs, "final_model"):
             final = fit(config, taxonomy, labeled)
     costs["one_article"] = time_articles(final, labeled.texts[:_TIMED])
     with step("intervals", costs, "intervals"):
-        on_test = compare(taxonomy, test, tested, config.evaluation, model.thresholds_)
+        on_test = compare(taxonomy, test, tested, config.evaluation)
         on_rest = compare(taxonomy, rest, crossed, config.evaluation)
     path = output / DEFAULT_MODEL.name
     with step(f"saving {path}"):
@@ -114,8 +114,8 @@ def _train(config: Config, taxonomy: Taxonomy, corpus: Corpus, costs: Costs, out
         lines = "".join(json.dumps(error, ensure_ascii=False) + "\n" for error in errors)
         write_text(output / "report" / "errors.jsonl", lines)
         draw_themes(on_rest, taxonomy, output / "report" / "themes.png")
-        folds = fold_numbers(rest.labels, rest.groups, config.split.folds, config.split.seed)
-        sheet = answer_sheet("cross_validation", articles, rest, crossed[MODEL], folds)
+        numbers = fold_numbers(rest.labels, rest.groups, config.split.folds, config.split.seed)
+        sheet = answer_sheet("cross_validation", articles, rest, crossed[MODEL], numbers)
         sheet += answer_sheet("test", held, test, tested[MODEL])
         write_answers(sheet, taxonomy, output / "report" / ANSWERS)
         write_text(output / "report" / COSTS, json.dumps(costs, indent=2) + "\n")

@@ -248,7 +248,7 @@ def test_a_run_tells_its_story(story: dict[str, Any]) -> None:
     assert set(run["inputs"]) == {"training", "validation", "test"}
     assert {
         "f1_macro", "f1.sea", "f1.sea.low", "f1.sea.high", "average_precision.sky", "calibration_error", "features",
-        "test.f1_micro", "test.keywords.f1_micro", "seconds.cross_validation", "peak_memory_mb.final_model",
+        "test.f1_micro", "test.keywords.f1_micro", "seconds.validation", "peak_memory_mb.final_model",
         "seconds.all", "p50_ms.one_article", "others.f1_macro", "others.f1.sea.low",
     } <= run["metrics"].keys()  # fmt: skip
     assert "report/themes.png" in run["report"]

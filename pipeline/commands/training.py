@@ -137,7 +137,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         answers[KEYWORDS] = Answers(predict_by_keywords(taxonomy, texts), None)
     with step("intervals"):
-        comparison = compare(taxonomy, measured.labeled, answers, config.evaluation, model.thresholds_)
+        comparison = compare(taxonomy, measured.labeled, answers, config.evaluation)
     if options.format == "json":
         print(json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2))
     else:
