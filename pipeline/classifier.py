@@ -177,15 +177,16 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         probabilities = _sigmoid(distances[:, :n_themes] * self.calibration_[:, 0] + self.calibration_[:, 1])
         rng = np.random.default_rng
         tuned = [tune_threshold(*pair, rng(self.random_state)) for pair in zip(themes.T, probabilities.T, strict=True)]
-        # On how common and how clear the themes are among these texts the tuned threshold hangs, which other texts do
-        # not share; the probability on the hyperplane does so less.
+        # A tuned threshold hangs on how common and how clear the themes are among these texts, which others do not
+        # share; the probability on the hyperplane does so less. So all go halfway there.
         self.tuned_thresholds_ = (np.array(tuned) + _sigmoid(self.calibration_[:, 1])) / 2
         self.none_calibration_, self.tuned_none_threshold_ = None, 1.0
         if asks_first:
             slope, offset = _calibrate(-_height(distances, n_themes), none.astype(np.int8))
             if slope > 0:
                 self.none_calibration_ = np.array([slope, offset])
-                self.tuned_none_threshold_ = tune_threshold(none, self._none(distances), rng(self.random_state))
+                best = tune_threshold(none, self._none(distances), rng(self.random_state))
+                self.tuned_none_threshold_ = (best + float(expit(offset))) / 2
         if (unlearned := self.calibration_[:, 0] <= 0).any():
             warnings.warn(
                 f"not learned, so never given: {', '.join(self.classes_[unlearned])}. Articles without the theme score "

@@ -202,7 +202,8 @@ def test_thresholds_lie_halfway_between_the_best_and_the_hyperplane(
     monkeypatch.setattr("pipeline.classifier.tune_threshold", lambda *_: 0.2)
     model = make(toy_taxonomy).fit(TEXTS, toy_taxonomy.label_matrix(THEMES))
     np.testing.assert_allclose(model.thresholds_, (0.2 + expit(model.calibration_[:, 1])) / 2)
-    assert model.none_threshold_ == 0.2
+    assert model.none_calibration_ is not None
+    assert model.none_threshold_ == (0.2 + expit(model.none_calibration_[1])) / 2
 
 
 @pytest.mark.parametrize(
