@@ -9,10 +9,12 @@ it answers 200 with a prediction for each, in their order, ::
     {"predictions": [{"themes": ["terrorism"], "primary": "terrorism", "scores": {"terrorism": 0.97, ...},
                       "none": 0.01, "unsure": []}, ...]}
 
-and 4xx with ``error_code`` and ``message`` where the body is no such JSON. ``GET /ping`` answers 200 once it is ready.
+and 4xx with ``error_code`` and ``message`` where it cannot: 400 if the body is no such JSON or an entry is no text, 413
+if it has more than 10 MB, 415 if it is said to be neither JSON nor CSV, see `pipeline.body_limit`. No texts get no
+predictions. What takes longer than a minute, or the seconds in ``MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT``, gets 504.
+``GET /ping`` answers 200 once it is ready.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -56,13 +58,16 @@ def serve_model(model: str = f"{REGISTRY}{REGISTERED}@{CHAMPION}", port: int = 0
 
 
 def _serve(folder: Path, port: int) -> int:
+    from mlflow.pyfunc.scoring_server import get_cmd
+
     print(f"POST http://127.0.0.1:{port}/invocations\nCtrl-C ends it.", flush=True)
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(folder), "--env-manager", "local"]
-    # MLflow calls uvicorn by its name.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    _, environment = get_cmd(str(folder))  # names the model to MLflow's server, and the seconds it may take to answer
+    command = [sys.executable, "-P", str(Path(__file__).with_name("body_limit.py")), str(port)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the server would outlive this process
-    with suppress(KeyboardInterrupt):
-        return subprocess.run(
-            [*command, "--host", "127.0.0.1", "--port", str(port)], env={**os.environ, "PATH": path}, check=False
-        ).returncode
+    with suppress(KeyboardInterrupt), subprocess.Popen(command, env=environment) as server:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            server.terminate()  # once it has answered what it was asked
+            server.wait()
     return 0

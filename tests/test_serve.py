@@ -1,20 +1,103 @@
-"""What keeps a model from being served; the server itself is tested in test_flavor."""
+"""The model behind MLflow's own server, and what keeps it from being served."""
 
+import http.client
+import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline import cli
-from pipeline.artifact import REGISTRY
+from pipeline.artifact import REGISTRY, load_model
 from pipeline.commands import service
+from pipeline.config import read_config
 from pipeline.errors import DataError
+from pipeline.predict import classify
 from pipeline.registry import CHAMPION, REGISTERED
 from pipeline.tracking import choose_port
+from pipeline.train import train
 
-from .test_flavor import environment
+from .conftest import write_toy_project
+from .server import ONE, REFUSED, Server, ask, environment, serving
+
+TEXTS = ["سفينة في ميناء", "طائرة في مطار", "خبز"]
+SAVE = """
+import json, mlflow
+from pathlib import Path
+from pipeline.flavor import as_logged
+data = Path("models")
+versions = json.loads((data / "security-themes.json").read_text(encoding="utf-8"))["versions"]
+mlflow.pyfunc.save_model("kept", **as_logged(data, versions))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("served")
+    train(read_config(write_toy_project(folder)), folder / "models")
+    subprocess.run([sys.executable, "-c", SAVE], cwd=folder, env=environment(), check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    with serving(Path("kept"), folder) as server:
+        yield server
+
+
+@pytest.fixture
+def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    yield connection
+    connection.close()
+
+
+def test_it_answers_as_classify_does(connection: http.client.HTTPConnection, folder: Path) -> None:
+    body = json.dumps({"dataframe_split": {"columns": ["text"], "data": [[text] for text in TEXTS]}})
+    status, answer = ask(connection, body.encode())
+    assert status == 200, answer
+    assert answer["predictions"] == [
+        {
+            "themes": list(prediction.themes),
+            "primary": prediction.primary,
+            "scores": prediction.scores,
+            "none": prediction.none,
+            "unsure": list(prediction.unsure),
+        }
+        for prediction in classify(load_model(folder / "models/security-themes.joblib"), TEXTS)
+    ]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_wrong_request_is_told_what_is_wrong(connection: http.client.HTTPConnection, name: str) -> None:
+    body, kind, status, reason = REFUSED[name]
+    found, answer = ask(connection, body, kind)
+    assert found == status, answer
+    assert reason in (answer if name == "another charset" else answer["message"])  # MLflow says that one in plain text
+    assert ask(connection, ONE)[0] == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_is_too_large_is_not_kept(connection: http.client.HTTPConnection, server: Server) -> None:
+    for name in ("100 MB", "100 MB, streamed"):
+        assert ask(connection, *REFUSED[name][:2])[0] == 413
+    assert server.memory("VmHWM") < 1000
+    assert ask(connection, ONE)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (ONE.replace(b'["a"]', b""), "application/json"),
+        (b'{"inputs": []}', "application/json"),
+        (b"text\n", "text/csv"),
+    ],
+)
+def test_no_texts_get_no_predictions(connection: http.client.HTTPConnection, body: bytes, kind: str) -> None:
+    assert ask(connection, body, kind) == (200, {"predictions": []})
 
 
 def serve_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
