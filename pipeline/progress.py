@@ -29,15 +29,18 @@ def step(message: str, costs: Costs | None = None, name: str = "") -> Iterator[N
 
 def peak_memory() -> float:
     """Give the most memory, in MB, that this process or any of its living children has held so far."""
-    peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6]
-    for children in Path("/proc/self/task").glob("*/children"):  # on Linux
-        for child in children.read_text().split():
-            try:
-                status = Path(f"/proc/{child}/status").read_text()
-            except OSError:
-                continue  # it has just ended
-            peaks += [int(line.split()[1]) * 1024 / 1e6 for line in status.splitlines() if line.startswith("VmHWM")]
-    return max(peaks)
+    peaks = []
+    tasks = Path("/proc/self/task").glob("*/children")
+    for process in ["self", *(child for children in tasks for child in children.read_text().split())]:
+        try:
+            status = Path(f"/proc/{process}/status").read_text()
+        except OSError:
+            continue  # it has just ended
+        peaks += [int(line.split()[1]) * 1024 / 1e6 for line in status.splitlines() if line.startswith("VmHWM")]
+    if peaks:
+        return max(peaks)
+    # Not on Linux. There it would count what the parent held when it started this process.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 @contextmanager
