@@ -221,12 +221,12 @@ def in_a_process(function: Any, *arguments: Any) -> Any:
     Raises
     ------
     PipelineError
-        If the process ends without an answer.
+        If its memory does not suffice, or it ends without an answer.
     """
     try:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             return pool.submit(function, *arguments).result()
-    except BrokenProcessPool as error:
+    except (MemoryError, BrokenProcessPool) as error:  # Linux kills rather than refuse
         raise PipelineError("the process that learned was ended, as for lack of memory; give fewer articles") from error
 
 

@@ -20,11 +20,11 @@ from .artifact import write_text
 from .benchmark import Collection, in_a_process, read_collection
 from .classifier import build_model
 from .config import Config
-from .errors import DataError
+from .errors import DataError, PipelineError
 from .linear import fit_planes
 from .peers import Labels, Task
 from .pictures import draw_growth
-from .progress import peak_memory, step
+from .progress import peak_memory, say, step
 from .projection import Projection
 from .report import format_markdown
 from .themes import Taxonomy
@@ -90,7 +90,8 @@ def measure_growth(
     most : int
         Articles to draw from, see `benchmark`; 0 takes all.
     sizes : sequence of int
-        Numbers of articles, see `draw` for more than there are.
+        Numbers of articles, see `draw` for more than there are. Measuring ends at the first that memory does not
+        suffice for, if two are done.
     output : Path
         Folder for ``growth.json`` and ``growth.png``.
 
@@ -104,7 +105,7 @@ def measure_growth(
     DataError
         If there are fewer than two sizes, or one is too small to learn from.
     PipelineError
-        If there is not enough memory.
+        If memory does not suffice for two sizes.
     """
     if len(set(sizes)) < 2 or min(sizes) < 1:
         found = " ".join(map(str, sizes))
@@ -117,10 +118,16 @@ def measure_growth(
     _check_labels(labels[: sizes[0]], read.task.taxonomy)
     measured = []
     for size in sizes:
-        with step(f"learning from {size} articles, and classifying them"), trainable():
-            measured.append(in_a_process(_measure, read.task, texts[:size], labels[:size]))
+        try:
+            with step(f"learning from {size} articles, and classifying them"), trainable():
+                measured.append(in_a_process(_measure, read.task, texts[:size], labels[:size]))
+        except PipelineError as error:
+            if len(measured) < 2:
+                raise
+            say(f"warning: {size} articles: {error}. The figures end before")
+            break
     seconds, peaks = zip(*measured, strict=True)
-    growth = Growth(sizes, {name: [each[name] for each in seconds] for name in _STEPS}, list(peaks))
+    growth = Growth(sizes[: len(measured)], {name: [each[name] for each in seconds] for name in _STEPS}, list(peaks))
     written = {
         "drawn_from": len(read.texts),
         "articles": growth.sizes,
