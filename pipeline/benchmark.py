@@ -5,7 +5,6 @@ and answer in turns, so that whatever else the machine does hits all alike. Figu
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,11 +27,11 @@ from .artifact import write_text
 from .config import Config
 from .corpus import find_files, read_records
 from .duplicates import clusters, near_duplicates
-from .errors import DataError
+from .errors import DataError, PipelineError
 from .normalize import ArabicNormalizer
 from .peers import CONTENDERS, Labels, Task
 from .pictures import draw_benchmark
-from .progress import step
+from .progress import peak_memory, step
 from .report import format_markdown
 from .split import held_out
 from .themes import Taxonomy, Theme
@@ -39,6 +39,16 @@ from .themes import Taxonomy, Theme
 _ROUNDS = 5  # of the batch, and of the cold start
 _SINGLES = 600  # articles answered one by one
 _LEAST = 20  # articles of a category; rarer ones are left out
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Labeled articles: ids, texts and a label matrix."""
+
+    task: Task
+    ids: list[str]
+    texts: list[str]
+    labels: Labels
 
 
 @dataclass(frozen=True)
@@ -126,7 +136,7 @@ def benchmark(
         trained = {}
         for name in chosen:
             with step(f"{name}: learning from {len(sample.train)} articles"):
-                trained[name] = _in_a_process(_train, name, sample, Path(folder))
+                trained[name] = in_a_process(_train, name, sample, Path(folder))
         results = _measure(sample, trained, Path(folder))
     figures = {name: measured.to_dict() for name, measured in results.items()}
     about = {"train": len(sample.train), "test": len(sample.test), "labels": list(sample.task.taxonomy.names)}
@@ -136,7 +146,20 @@ def benchmark(
 
 
 def read_sample(config: Config, taxonomy: Taxonomy, paths: Sequence[str], most: int) -> Sample:
-    """Read labeled articles, and hold a part out, near-duplicates never apart.
+    """Read labeled articles as `read_collection` does, and hold a part out, near-duplicates never apart."""
+    read = read_collection(config, taxonomy, paths, most)
+    pairs = near_duplicates(ArabicNormalizer().transform(read.texts), config.validation.near_duplicate)
+    test = held_out(read.ids, clusters(len(read.ids), pairs), config.split.test_share, config.split.seed)
+    inside, outside = np.flatnonzero(~test), np.flatnonzero(test)
+    return Sample(
+        read.task,
+        [read.texts[i] for i in inside], read.labels[inside],
+        [read.texts[i] for i in outside], read.labels[outside],
+    )  # fmt: skip
+
+
+def read_collection(config: Config, taxonomy: Taxonomy, paths: Sequence[str], most: int) -> Collection:
+    """Read labeled articles; those with a category instead of themes bring a taxonomy of their own.
 
     Raises
     ------
@@ -159,12 +182,8 @@ def read_sample(config: Config, taxonomy: Taxonomy, paths: Sequence[str], most: 
         rows = [rows[i] for i in np.sort(chosen).tolist()]
     texts = [Article("", row.get("title") or "", row["text"]).full_text for row in rows]
     labels = taxonomy.label_matrix((row["category"],) if single else tuple(row["themes"]) for row in rows)
-    pairs = near_duplicates(ArabicNormalizer().transform(texts), config.validation.near_duplicate)
     ids = [str(row.get("id", i)) for i, row in enumerate(rows)]
-    test = held_out(ids, clusters(len(rows), pairs), config.split.test_share, config.split.seed)
-    inside, outside = np.flatnonzero(~test), np.flatnonzero(test)
-    task = Task(taxonomy, single, config)
-    return Sample(task, [texts[i] for i in inside], labels[inside], [texts[i] for i in outside], labels[outside])
+    return Collection(Task(taxonomy, single, config), ids, texts, labels)
 
 
 def format_benchmark(figures: dict[str, dict[str, float]]) -> str:
@@ -196,9 +215,19 @@ def format_benchmark(figures: dict[str, dict[str, float]]) -> str:
     return format_markdown(header, rows)
 
 
-def _in_a_process(function: Any, *arguments: Any) -> Any:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
+def in_a_process(function: Any, *arguments: Any) -> Any:
+    """Call a function in a process of its own.
+
+    Raises
+    ------
+    PipelineError
+        If its memory does not suffice, or it ends without an answer.
+    """
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(function, *arguments).result()
+    except (MemoryError, BrokenProcessPool) as error:  # Linux kills rather than refuse
+        raise PipelineError("the process that learned was ended, as for lack of memory; give fewer articles") from error
 
 
 def _train(name: str, sample: Sample, folder: Path) -> tuple[float, float, Path]:
@@ -207,7 +236,7 @@ def _train(name: str, sample: Sample, folder: Path) -> tuple[float, float, Path]
     start = time.perf_counter()
     contender.fit(sample.train, sample.train_labels)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     file = folder / (name.replace(" ", "-").replace(",", "") + contender.suffix)
     contender.save(file)
     return seconds, peak, file

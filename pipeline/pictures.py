@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .curve import Point
+    from .growth import Growth
 
 # Told apart by lightness too, for those who do not see all colors.
 _BLUE, _ORANGE, _WINE, _GRAY = "#1b6ca8", "#e08e45", "#882255", "#8a8a8a"
@@ -132,6 +133,24 @@ def draw_benchmark(figures: dict[str, dict[str, float]], path: Path) -> None:
     axes.margins(x=0.1, y=0.1)
     axes.grid(alpha=0.3, which="both")
     figure.legend(loc="outside upper center", ncols=3, markerscale=0.5)
+    _save(figure, path)
+
+
+def draw_growth(growth: "Growth", path: Path) -> None:
+    """Draw the seconds of each step against the number of articles, beside what would grow in proportion to it."""
+    figure = _figure(_LEAST, 5)
+    axes = figure.subplots()
+    for (name, seconds), color in zip(growth.seconds.items(), (_BLUE, _ORANGE, _WINE), strict=True):
+        said = f"{name}: exponent {growth.exponents[name].overall:.2f}"
+        axes.plot(growth.sizes, seconds, "o-", color=color, label=said)
+    lowest = min(seconds[0] for seconds in growth.seconds.values()) / 2  # below all lines, to be told from them
+    in_proportion = lowest * np.array(growth.sizes) / growth.sizes[0]
+    axes.plot(growth.sizes, in_proportion, "--", color=_GRAY, label="in proportion: exponent 1")
+    axes.set(xscale="log", yscale="log", xlabel="articles", ylabel="seconds")
+    axes.set_xticks(growth.sizes, [f"{size:,}" for size in growth.sizes])
+    axes.set_xticks([], minor=True)
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=2)
     _save(figure, path)
 
 

@@ -30,15 +30,17 @@ def step(message: str, costs: Costs | None = None, name: str = "") -> Iterator[N
 def peak_memory() -> float:
     """Give the most memory, in MB, that this process or any of its children has held so far."""
     unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024
-    peaks = [resource.getrusage(who).ru_maxrss / unit for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    for children in Path("/proc/self/task").glob("*/children"):  # on Linux
-        for child in children.read_text().split():
-            try:
-                status = Path(f"/proc/{child}/status").read_text()
-            except OSError:
-                continue  # it has just ended
-            peaks += [int(line.split()[1]) * 1024 / 1e6 for line in status.splitlines() if line.startswith("VmHWM")]
-    return max(peaks)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
+    peaks = []
+    tasks = Path("/proc/self/task").glob("*/children")
+    for process in ["self", *(child for children in tasks for child in children.read_text().split())]:
+        try:
+            status = Path(f"/proc/{process}/status").read_text()
+        except OSError:
+            continue  # it has just ended
+        peaks += [int(line.split()[1]) * 1024 / 1e6 for line in status.splitlines() if line.startswith("VmHWM")]
+    # Not on Linux, where it counts what the parent held when it started this process.
+    return max([ended, *(peaks or [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit])])
 
 
 @contextmanager

@@ -53,12 +53,18 @@ def add(command: Command) -> None:
     option_config(ablate)
     option_also(ablate)
 
-    benchmark = command("benchmark", _benchmark, "measure speed, size and quality beside scikit-learn and fastText")
+    benchmark = command("benchmark", _benchmark, "measure speed, size and quality beside peers, or how cost grows")
     option_config(benchmark)
     benchmark.add_argument(
         "--articles", nargs="+", metavar="PATH", help="with themes or category; default: the config's"
     )
     benchmark.add_argument("--most", type=int, default=0, metavar="N", help="articles to take at random; default: all")
+    benchmark.add_argument(
+        "--growth", action="store_true", help="measure seconds and memory as articles grow in number, without peers"
+    )
+    sizes = [1000, 4000, 16000, 64000]
+    shown = f"with --growth; default: {' '.join(map(str, sizes))}"
+    benchmark.add_argument("--sizes", nargs="+", type=int, default=sizes, metavar="N", help=shown)
     option_output(benchmark, "models/benchmark")
     option_no_tracking(benchmark)
 
@@ -203,11 +209,16 @@ def _ablate(options: argparse.Namespace) -> int:
 def _benchmark(options: argparse.Namespace) -> int:
     from ..benchmark import benchmark
     from ..config import read_config
+    from ..growth import measure_growth
     from ..themes import read_taxonomy
 
     config = read_config(options.config)
     taxonomy = read_taxonomy(Path(config.data.themes))
-    print(benchmark(config, taxonomy, options.articles or config.data.articles, options.most, options.output))
+    paths = options.articles or config.data.articles
+    if options.growth:
+        print(measure_growth(config, taxonomy, paths, options.most, options.sizes, options.output))
+        return 0
+    print(benchmark(config, taxonomy, paths, options.most, options.output))
     if not options.no_tracking:
         from ..progress import step
         from ..tracking import log_benchmark
