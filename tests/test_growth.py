@@ -2,6 +2,7 @@ import json
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +78,29 @@ def test_a_whole_run(toy_project: Path, toy_config: Config, toy_taxonomy: Taxono
     for exponent in written["exponents"].values():
         assert exponent["overall"] == pytest.approx(exponent["last_pair"])  # there is but one pair
     assert (toy_project / "out" / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_figures_end_where_memory_does_not_suffice(
+    toy_project: Path,
+    toy_config: Config,
+    toy_taxonomy: Taxonomy,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def measure(function: Any, task: Any, texts: list[str], labels: Any) -> tuple[dict[str, float], float]:
+        if len(texts) > most:
+            raise PipelineError("no memory")
+        return dict.fromkeys(("features", "planes", "classification"), float(len(texts))), 100.0
+
+    monkeypatch.setattr("pipeline.growth.in_a_process", measure)
+    arguments = (toy_config, toy_taxonomy, toy_config.data.articles, 0, [20, 40, 80], toy_project / "out")
+    most = 40
+    assert "| exponent | 1.00 | 1.00 | 1.00 |" in measure_growth(*arguments)
+    assert json.loads((toy_project / "out" / "growth.json").read_text(encoding="utf-8"))["articles"] == [20, 40]
+    assert "80 articles: no memory. The figures end before" in capsys.readouterr().err
+    most = 20
+    with pytest.raises(PipelineError, match="no memory"):
+        measure_growth(*arguments)
 
 
 def test_memory_is_that_of_the_process_alone() -> None:
