@@ -142,7 +142,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         places = [self.number(words) for words in chunks]
         runs, letters = (list(map(count, chunks, places)) for count in (self._count_runs, self._count_letters))
         found_in = [
-            np.sum([np.bincount(part.columns, minlength=size) for part in parts], axis=0)
+            np.bincount(np.concatenate([part.columns for part in parts]), minlength=size)
             for parts, size in ((runs, self.n_runs), (letters, self._n_letters))
         ]
         self.idf_ = (np.log((1 + len(counts)) / (1 + np.concatenate(found_in))) + 1).astype(np.float32)
