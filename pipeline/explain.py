@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from .article import Article
 from .classifier import ThemeClassifier
@@ -129,15 +129,14 @@ def explain(
     row = features.transform([raw])
     if not row.nnz:
         return []
-    planes, scores, thresholds, given = _planes(model, raw, row)
-    order = sorted(planes, key=lambda theme: -scores[theme])
+    planes = _planes(model, raw, row.indices)
+    order = sorted(planes, key=lambda theme: -planes[theme].score)
     if themes is None:
         first = next(theme for theme in order if theme != NONE)
-        shown = [theme for theme in order if theme == first or scores[theme] >= thresholds[theme] / 2]
+        shown = [theme for theme in order if theme == first or planes[theme].score >= planes[theme].threshold / 2]
     else:
         shown = [theme for theme in order if theme in themes]
-    bias = [planes[theme][1] for theme in shown]
-    weights = np.array([planes[theme][0] for theme in shown]).reshape(len(shown), row.nnz) * row.data
+    weights = np.array([planes[theme].slopes for theme in shown]).reshape(len(shown), row.nnz) * row.data
 
     known = (features.get_feature_names_out() if names is None else names)[row.indices].tolist()
     words = features.normalizer.words(repeat_head([raw], features.head_weight))
@@ -155,10 +154,7 @@ def explain(
     return [
         Explanation(
             theme,
-            scores[theme],
-            thresholds[theme],
-            given[theme],
-            bias[i],
+            *planes[theme][:4],
             tuple(_term(known[j], float(weights[i, j]), model.taxonomy) for j in by_strength[i]),
             tuple(zip(pieces, by_piece[:-1, i].tolist(), strict=True)),
             tuple((spelled[j], float(by_word[j, i])) for j in lost),
@@ -167,27 +163,32 @@ def explain(
     ]
 
 
-def _planes(
-    model: ThemeClassifier, text: str, row: csr_matrix
-) -> tuple[dict[str, tuple[NDArray[np.float64], float]], dict[str, float], dict[str, float], dict[str, bool]]:
-    """Give by theme, and for none, what log-odds a feature of the text adds and the bias; score; threshold; answer."""
-    names: list[str] = model.classes_.tolist()
+class _Plane(NamedTuple):
+    """Of a theme, or of none: its answer, and the log-odds without any feature and by unit of each feature."""
+
+    score: float
+    threshold: float
+    given: bool
+    bias: float
+    slopes: NDArray[np.float64]
+
+
+def _planes(model: ThemeClassifier, text: str, columns: Ints) -> dict[str, _Plane]:
+    """Give those of all themes, and of none, for the features in some columns."""
     scores = model.score_texts([text])
-    yes = model.decide(scores)[0].astype(np.bool_)
-    coef, (slope, offset) = model.coef_[:, row.indices].astype(np.float64), model.calibration_.T
-    planes = {
-        name: (slope[i] * coef[i], float(slope[i] * model.intercept_[i] + offset[i])) for i, name in enumerate(names)
-    }
-    by_name = dict(zip(names, scores.themes[0].tolist(), strict=True))
-    thresholds = dict(zip(names, model.thresholds_.tolist(), strict=True))
-    given = dict(zip(names, yes.tolist(), strict=True))
+    given = model.decide(scores)[0].astype(np.bool_)
+    coef, intercept = model.coef_[:, columns].astype(np.float64), model.intercept_
+    planes = {}
+    for i, name in enumerate(model.classes_.tolist()):
+        slope, offset = model.calibration_[i].tolist()
+        answer = (float(scores.themes[0, i]), float(model.thresholds_[i]), bool(given[i]))
+        planes[name] = _Plane(*answer, slope * float(intercept[i]) + offset, slope * coef[i])
     if model.none_calibration_ is not None:
-        top = int((coef @ row.data + model.intercept_)[: len(names)].argmax())
-        slope, offset = -model.none_calibration_[0] / 2, model.none_calibration_[1]
-        bias = float(slope * (model.intercept_[top] + model.intercept_[-1]) + offset)
-        planes[NONE] = (slope * (coef[top] + coef[-1]), bias)
-        by_name[NONE], thresholds[NONE], given[NONE] = float(scores.none[0]), model.none_threshold_, not yes.any()
-    return planes, by_name, thresholds, given
+        slope, offset = (model.none_calibration_ * [-0.5, 1]).tolist()
+        two = [int(scores.nearest[0]), -1]  # the mean of the distances from the nearest theme's plane and any theme's
+        answer = (float(scores.none[0]), model.none_threshold_, not given.any())
+        planes[NONE] = _Plane(*answer, slope * float(intercept[two].sum()) + offset, slope * coef[two].sum(axis=0))
+    return planes
 
 
 def explain_mistakes(
