@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .classifier import ThemeClassifier
 
 TEXT = "text"  # the column of the input
+MAX_TEXTS = 100_000  # in one table: some ten seconds, 200 MB
 EXAMPLE = "أوقفت الشرطة القضائية ثلاثة أشخاص يشتبه في انتمائهم إلى شبكة لتهريب المخدرات"
 
 
@@ -44,11 +45,14 @@ class ServedModel:
         Raises
         ------
         MlflowException
-            If a row holds no text; MLflow's server answers 400 with its message.
+            If there is no row, or more than `MAX_TEXTS`, or one holds no text; MLflow's server answers 400 with its
+            message.
         """
         from mlflow.exceptions import MlflowException
         from pandas import DataFrame
 
+        if not 0 < len(table) <= MAX_TEXTS:
+            raise MlflowException.invalid_parameter_value(f"{len(table)} texts; send 1 to {MAX_TEXTS} at a time")
         for row, text in enumerate(table[TEXT]):
             if not isinstance(text, str):
                 raise MlflowException.invalid_parameter_value(f"row {row} of {TEXT!r}: {text!r:.50} is no text")

@@ -96,8 +96,10 @@ def test_what_is_too_large_is_not_kept(connection: http.client.HTTPConnection, s
         (b"text\n", "text/csv"),
     ],
 )
-def test_no_texts_get_no_predictions(connection: http.client.HTTPConnection, body: bytes, kind: str) -> None:
-    assert ask(connection, body, kind) == (200, {"predictions": []})
+def test_no_texts_are_refused(connection: http.client.HTTPConnection, body: bytes, kind: str) -> None:
+    status, answer = ask(connection, body, kind)
+    assert status == 400
+    assert answer["message"].endswith("0 texts; send 1 to 100000 at a time")
 
 
 def serve_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
