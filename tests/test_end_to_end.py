@@ -105,7 +105,7 @@ def test_ten_megabytes_are_one_article(trained: Trained) -> None:
 def test_the_card_says_what_the_files_are(trained: Trained) -> None:
     card = json.loads(trained.path.with_suffix(".json").read_text(encoding="utf-8"))
     assert card["bytes"] == trained.path.stat().st_size
-    assert [theme["name"] for theme in card["themes"]] == list(card["thresholds"])
+    assert [*(theme["name"] for theme in card["themes"]), "none"] == list(card["thresholds"])
     assert card["corpus"]["articles"] == sum(card["metrics"][part]["n"] for part in ("test", "cross_validation"))
 
 
