@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .baselines import build_textbook, predict_by_keywords
 from .classifier import ThemeClassifier, build_model
-from .config import Config, EvaluationConfig, SplitConfig
+from .config import Config, EvaluationConfig
 from .evaluate import Estimate, Evaluation, evaluate, paired_difference
 from .explain import explain_mistakes
 from .split import fold_numbers
@@ -122,14 +122,13 @@ def ask_baselines(taxonomy: Taxonomy, train: LabeledTexts, texts: Sequence[str])
 
 def cross_validate(config: Config, taxonomy: Taxonomy, labeled: LabeledTexts) -> dict[str, Answers]:
     """Have every article answered by contenders that were trained, calibrated and tuned without it."""
-    parts = fold_parts(config.split, labeled)
+    parts = fold_parts(labeled, fold_numbers(labeled.labels, labeled.groups, config.split.folds, config.split.seed))
     return join_folds(parts, ask_about(config, taxonomy, parts))
 
 
-def fold_parts(config: SplitConfig, labeled: LabeledTexts) -> list[Part]:
+def fold_parts(labeled: LabeledTexts, folds: NDArray[np.int32]) -> list[Part]:
     """Make a part of each fold: to be asked about, when the others were learned from."""
-    folds = fold_numbers(labeled.labels, labeled.groups, config.folds, config.seed)
-    return [(labeled, folds == fold) for fold in range(config.folds)]
+    return [(labeled, folds == fold) for fold in range(folds.max() + 1)]
 
 
 def ask_about(config: Config, taxonomy: Taxonomy, parts: Sequence[Part]) -> list[dict[str, Answers]]:

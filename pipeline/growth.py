@@ -82,13 +82,8 @@ def measure_growth(
 
     Parameters
     ----------
-    config : Config
-    taxonomy : Taxonomy
-        For articles labeled with ``themes``; those with a ``category`` instead bring their own labels.
-    paths : sequence of str
-        Files or folders.
-    most : int
-        Articles to draw from, see `benchmark`; 0 takes all.
+    config, taxonomy, paths, most
+        As for `pipeline.benchmark.benchmark`.
     sizes : sequence of int
         Numbers of articles, see `draw` for more than there are. Measuring ends at the first that memory does not
         suffice for, if two are done.

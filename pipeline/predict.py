@@ -93,7 +93,7 @@ def find_doubts(model: ThemeClassifier, texts: Sequence[str], scores: Scores) ->
     names, thresholds = [NONE, *model.classes_], np.array([model.none_threshold_, *model.thresholds_])
     columns = np.column_stack((scores.none, scores.themes))
     near = np.abs(columns - thresholds) < model.abstain
-    near[:, 1:] &= (near[:, :1]) | (columns[:, :1] < thresholds[0])  # what is surely none needs no theme
+    near[:, 1:] &= near[:, :1] | (columns[:, :1] < thresholds[0])  # what is surely none needs no theme
     doubts: list[list[str]] = [[] for _ in texts]
     for i, j in zip(*near.nonzero(), strict=True):
         doubts[i].append(f"{names[j]} {_short(columns[i, j])} is near its threshold {_short(thresholds[j])}")

@@ -76,13 +76,14 @@ def _train(config: Config, taxonomy: Taxonomy, corpus: Corpus, costs: Costs, out
     labeled, is_test = label(corpus, taxonomy), hold_out(corpus, config.split)
     rest, test = labeled[~is_test], labeled[is_test]
     with trainable():
-        folds = fold_parts(config.split, rest)
+        folds = fold_numbers(rest.labels, rest.groups, config.split.folds, config.split.seed)
+        parts = fold_parts(rest, folds)
         message = (
-            f"cross-validation: {len(rest.texts)} articles in {len(folds)} folds; held-out test: {len(test.texts)}"
+            f"cross-validation: {len(rest.texts)} articles in {len(parts)} folds; held-out test: {len(test.texts)}"
         )
         with step(message, costs, "validation"):
-            *parts, tested = ask_about(config, taxonomy, [*folds, (labeled, is_test)])
-            crossed = join_folds(folds, parts)
+            *answered, tested = ask_about(config, taxonomy, [*parts, (labeled, is_test)])
+            crossed = join_folds(parts, answered)
         with step(f"final model: {len(labeled.texts)} articles", costs, "final_model"):
             final = fit(config, taxonomy, labeled)
     costs["one_article"] = time_articles(final, labeled.texts[:_TIMED])
@@ -114,8 +115,7 @@ def _train(config: Config, taxonomy: Taxonomy, corpus: Corpus, costs: Costs, out
         lines = "".join(json.dumps(error, ensure_ascii=False) + "\n" for error in errors)
         write_text(output / "report" / "errors.jsonl", lines)
         draw_themes(on_rest, taxonomy, output / "report" / "themes.png")
-        numbers = fold_numbers(rest.labels, rest.groups, config.split.folds, config.split.seed)
-        sheet = answer_sheet("cross_validation", articles, rest, crossed[MODEL], numbers)
+        sheet = answer_sheet("cross_validation", articles, rest, crossed[MODEL], folds)
         sheet += answer_sheet("test", held, test, tested[MODEL])
         write_answers(sheet, taxonomy, output / "report" / ANSWERS)
         write_text(output / "report" / COSTS, json.dumps(costs, indent=2) + "\n")

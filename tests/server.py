@@ -38,6 +38,8 @@ REFUSED: dict[str, tuple[Body, str | None, int, str]] = {
     "null": (ONE.replace(b'["a"]', b'["a"], [null]'), JSON, 400, "row 1 of 'text': nan is no text"),
     "a list as text": (ONE.replace(b'["a"]', b'["a"], [["b"]]'), JSON, 400, "row 1 of 'text': ['b'] is no text"),
     "no text": (ONE.replace(b'["a"]', b""), JSON, 400, "0 texts; send 1 to 100000 at a time"),
+    "no text of inputs": (b'{"inputs": []}', JSON, 400, "0 texts; send 1 to 100000 at a time"),
+    "no text of CSV": (b"text\n", "text/csv", 400, "0 texts; send 1 to 100000 at a time"),
     "too many texts": (ONE.replace(b'["a"]', b'["a"],' * 100_000 + b'["a"]'), JSON, 400, "100001 texts; send 1 to"),
     "a column without name": (ONE.replace(b'"text"', b"{}"), JSON, 400, 'send {"dataframe_split": '),
     "too deep": (b"[" * 100_000, JSON, 400, 'send {"dataframe_split": '),

@@ -88,20 +88,6 @@ def test_what_is_too_large_is_not_kept(connection: http.client.HTTPConnection, s
     assert ask(connection, ONE)[0] == 200
 
 
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        (ONE.replace(b'["a"]', b""), "application/json"),
-        (b'{"inputs": []}', "application/json"),
-        (b"text\n", "text/csv"),
-    ],
-)
-def test_no_texts_are_refused(connection: http.client.HTTPConnection, body: bytes, kind: str) -> None:
-    status, answer = ask(connection, body, kind)
-    assert status == 400
-    assert answer["message"].endswith("0 texts; send 1 to 100000 at a time")
-
-
 def serve_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline", "serve", *arguments]
     return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
