@@ -10,8 +10,8 @@ it answers 200 with a prediction for each, in their order, ::
                       "none": 0.01, "unsure": []}, ...]}
 
 and 4xx with ``error_code`` and ``message`` where it cannot: 400 if the body is no such JSON, an entry is no text, there
-is none or more than `pipeline.flavor.MAX_TEXTS`; 413 if it has more than 10 MB; 415 if it is said to be neither JSON nor
-CSV, see `pipeline.body_limit`. What takes longer than a minute, or the seconds in
+is none or more than `pipeline.flavor.MAX_TEXTS`; 413 if it has more than 10 MB; 415 if it is said to be neither JSON
+nor CSV, see `pipeline.body_limit`. What takes longer than a minute, or the seconds in
 ``MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT``, gets 504.
 ``GET /ping`` answers 200 once it is ready.
 """
