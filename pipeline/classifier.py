@@ -10,7 +10,6 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
 
 from .config import Config
 from .features import TextFeatures, build_features
@@ -381,6 +380,8 @@ def _height(distances: NDArray[Any], n_themes: int) -> NDArray[Any]:
 
 def _calibrate(scores: NDArray[np.float64], labels: NDArray[np.int8]) -> tuple[float, float]:
     """Fit slope and offset of a sigmoid, with Platt's targets, which keep it from certainty on few articles."""
+    from sklearn.linear_model import LogisticRegression  # here, as in `pipeline.linear`
+
     positives, n = int(labels.sum()), len(labels)
     target = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (n - positives + 2))
     # A fractional target is an article that is a yes with that weight, and a no with the rest.

@@ -252,8 +252,8 @@ def _sources(features: TextFeatures, words: Words) -> dict[str, Ints]:
     ngrams, joined = features.ngrams_, words.codes.tobytes().decode("utf-32-le", "surrogatepass")
     sources: dict[str, list[int]] = defaultdict(list)
     shortest, longest = ngrams.word_ngrams
-    for length, (starts, _) in enumerate(words.runs(longest)[shortest - 1 :], start=shortest):
-        for start in starts.tolist():
+    for length in range(shortest, longest + 1):
+        for start in words.inside(np.arange(len(words) - length + 1), length).tolist():
             run = joined[words.spaces[start] + 1 : words.spaces[start + length]]
             sources[f"words__{run}"] += range(start, start + length)
     if ngrams.char_ngrams is not None:

@@ -14,9 +14,11 @@ from .keywords import KeywordRates
 from .normalize import ArabicNormalizer, check_texts
 from .tfidf import NgramTfidf
 from .themes import Taxonomy
-from .words import Words, batched
+from .words import Words, chunked
 
-_CHUNK = 16  # texts whose features are made at a time, so that they stay in the processor's cache
+# Characters whose features are made at a time. Each look-up table has to come into the processor's cache again for each
+# of these chunks, which fewer of them do less often; larger ones do not fit there themselves.
+_CHUNK = 300_000
 
 
 class TextFeatures(TransformerMixin, BaseEstimator):
@@ -112,7 +114,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
 
     def split(self, texts: Sequence[str]) -> Iterator[Words]:
         """Normalize raw texts and split them into words, a few texts at a time."""
-        for some in batched(check_texts(texts), _CHUNK):
+        for some in chunked(check_texts(texts), _CHUNK):
             yield self.normalizer.words(repeat_head(some, self.head_weight) if self.head_weight > 1 else some)
 
     def rate(self, words: Words) -> NDArray[np.float32]:

@@ -8,13 +8,16 @@ Ints = NDArray[np.int64]
 
 # Odd numbers with well-mixed bits, of the golden ratio and of SplitMix64: a product's high bits depend on all bits.
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
+_LOWER = np.uint64(2**32 - 1)  # the lower half of a slot is one more than the place, 0 if the slot is free
 _ROUNDS = 200  # of evictions, before the table is made larger
 
 
 class HashTable:
     """Where each of some distinct hashes stands; a cuckoo table (Pagh, Rodler, "Cuckoo hashing", 2004).
 
-    Each hash lies in one of two slots, so that any is found, or known not to be there, after two looks.
+    Each hash lies in one of two slots, so that any is found, or known not to be there, after two looks. Beside its
+    place a slot holds 32 bits of it, those after the ones that chose its first slot, so that a table is small; a hash
+    that is not there passes for one that is in one of four thousand million cases.
 
     Parameters
     ----------
@@ -34,26 +37,56 @@ class HashTable:
         if len(np.unique(hashes)) < len(hashes):
             raise ValueError("a hash occurs twice")
         bits = max(1, (5 * len(hashes) // 2).bit_length())  # filled to two fifths at most: beyond one half it fails
-        while (places := _settle(hashes, bits)) is None:
+        while not self._fill(hashes, bits):
             bits += 1
-        self._shift = np.uint64(64 - bits)
-        self._places = places
-        self._hashes = np.where(places < 0, np.uint64(0), hashes.take(places) if len(hashes) else np.uint64(0))
+
+    def _fill(self, hashes: Hashes, bits: int) -> bool:
+        """Make a table of this size; tell whether it holds all hashes and tells them apart."""
+        places = _settle(hashes, bits)
+        if places is None:
+            return False
+        self._bits, self._shift = np.uint64(bits), np.uint64(64 - bits)
+        self._slots = (places + 1).view(np.uint64)
+        filled = (places >= 0).nonzero()[0]
+        self._slots[filled] |= ((hashes * _FIRST) << self._bits).take(places.take(filled)) & ~_LOWER
+        return np.array_equal(self.find(hashes), np.arange(len(hashes)))
 
     def find(self, hashes: Hashes) -> Ints:
         """Give the place of each hash among those the table was made of; -1 for one that was not."""
-        slots = _slots(hashes, _FIRST, self._shift)
-        missed = (self._hashes.take(slots) != hashes).nonzero()[0]
-        found = self._places.take(slots)
-        others = hashes.take(missed)
-        slots = _slots(others, _SECOND, self._shift)
-        second = self._places.take(slots)
-        second[self._hashes.take(slots) != others] = -1
-        found[missed] = second
+        marks = hashes * _FIRST
+        slots = self._slots.take((marks >> self._shift).view(np.int64))
+        marks <<= self._bits
+        missed = ((slots ^ marks) > _LOWER).nonzero()[0]
+        second = self._slots.take(_numbers(hashes.take(missed), _SECOND, self._shift))
+        second[(second ^ marks.take(missed)) > _LOWER] = 0
+        slots[missed] = second
+        slots &= _LOWER
+        found: Ints = slots.view(np.int64)
+        found -= 1
         return found
 
 
-def _slots(hashes: Hashes, factor: np.uint64, shift: np.uint64) -> Ints:
+class HashFilter:
+    """Which hashes may be among some given ones; a Bloom filter of one function (Bloom, "Space/time trade-offs", 1970).
+
+    It never denies one that is, and of the others lets one in eight pass at most; for that it is small and quick.
+
+    >>> HashFilter(np.array([7, 70], dtype=np.uint64)).may_hold(np.array([70, 7], dtype=np.uint64))
+    array([ True,  True])
+    """
+
+    def __init__(self, hashes: Hashes) -> None:
+        bits = max(1, (8 * len(hashes)).bit_length())
+        self._shift = np.uint64(64 - bits)
+        self._marks = np.zeros(1 << bits, dtype=np.bool_)
+        self._marks[_numbers(hashes, _FIRST, self._shift)] = True
+
+    def may_hold(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Say for each hash whether it may be one of those given."""
+        return self._marks.take(_numbers(hashes, _FIRST, self._shift))
+
+
+def _numbers(hashes: Hashes, factor: np.uint64, shift: np.uint64) -> Ints:
     return ((hashes * factor) >> shift).view(np.int64)
 
 
@@ -61,7 +94,7 @@ def _settle(hashes: Hashes, bits: int) -> Ints | None:
     """Give each slot the number of the hash that lies in it, -1 where none does; None if they do not fit."""
     shift = np.uint64(64 - bits)
     places = np.full(1 << bits, -1)
-    choices = np.stack([_slots(hashes, factor, shift) for factor in (_FIRST, _SECOND)])
+    choices = np.stack([_numbers(hashes, factor, shift) for factor in (_FIRST, _SECOND)])
     choice = np.zeros(len(hashes), dtype=np.int64)
     homeless = np.arange(len(hashes))
     for _ in range(_ROUNDS):

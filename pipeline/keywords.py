@@ -1,6 +1,7 @@
 """Words and phrases that people who know a field would look for: the taxonomy's keywords, counted in texts."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import product
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .hashtable import HashTable, Ints
+from .hashtable import HashFilter, HashTable, Ints
 from .words import Words, distinct, join
 
 LEAD = 30  # words: a title and the first sentence
@@ -38,12 +39,12 @@ class KeywordIndex:
         self._longest = int(words.counts.max(initial=1))
         opening = words.counts.cumsum() - words.counts
         hashes = np.zeros(len(spelled), dtype=np.uint64)
-        for length, (starts, some) in enumerate(words.runs(self._longest), start=1):
+        for length, some in enumerate(words.runs(self._longest), start=1):
             whole = (words.counts == length).nonzero()[0]
-            hashes[whole] = some[np.searchsorted(starts, opening[whole])]
+            hashes[whole] = some.take(opening[whole])
         known = distinct(hashes)
         self._table = HashTable(known)
-        self._openings = HashTable(distinct(words.hashes.take(opening)))  # few words open a keyword
+        self._openings = HashFilter(distinct(words.hashes.take(opening)))  # few words open a keyword
         self._themes = np.zeros((len(known), len(keywords)), dtype=np.float32)
         self._themes[self._table.find(hashes), [theme for _, theme in spelled]] = 1
 
@@ -53,12 +54,16 @@ class KeywordIndex:
         >>> KeywordIndex([["شرطه"], ["وقف اطلاق"]]).count(Words.of(["قالت الشرطه ان وقف اطلاق"]))[0].tolist()
         [[1.0, 1.0]]
         """
-        everywhere, lead = np.zeros((2, len(words.counts), self._themes.shape[1]), dtype=np.float32)
         first, last, themes = self.find(words)
         owners = words.owners.take(first)
         last -= (words.counts.cumsum() - words.counts).take(owners)  # counted from the text's first word
-        np.add.at(everywhere, owners, themes)
-        np.add.at(lead, owners, themes * (last < LEAD)[:, None])
+        found, theme = themes.nonzero()
+        shape = len(words.counts), themes.shape[1]
+        cells = owners.take(found) * shape[1] + theme
+        everywhere, lead = (
+            np.bincount(some, minlength=shape[0] * shape[1]).astype(np.float32).reshape(shape)
+            for some in (cells, cells[last.take(found) < LEAD])
+        )
         return everywhere, lead
 
     def find(self, words: Words) -> tuple[Ints, Ints, NDArray[np.float32]]:
@@ -68,7 +73,7 @@ class KeywordIndex:
         >>> first.tolist(), last.tolist(), themes.tolist()
         ([1, 3], [1, 4], [[1.0, 0.0], [0.0, 1.0]])
         """
-        starts = (self._openings.find(words.hashes) >= 0).nonzero()[0]
+        starts = self._openings.may_hold(words.hashes).nonzero()[0]
         ends = words.counts.cumsum().take(words.owners.take(starts))
         hashes = words.hashes.take(starts)
         firsts, lasts, numbers = [], [], []
@@ -102,8 +107,7 @@ class KeywordRates(TransformerMixin, BaseEstimator):
         self.keywords = keywords
 
     def fit(self, texts: Sequence[str], y: Any = None) -> Self:
-        """Build the index; nothing is learned from the texts."""
-        self._index = KeywordIndex(self.keywords)
+        """Learn nothing; there for scikit-learn's sake."""
         return self
 
     def transform(self, texts: Sequence[str]) -> csr_matrix:
@@ -131,13 +135,13 @@ class KeywordRates(TransformerMixin, BaseEstimator):
         """Name the columns: ``rate0`` … and ``lead0`` …, by the theme's number."""
         return np.array([f"{part}{theme}" for part in ("rate", "lead") for theme in range(len(self.keywords))], object)
 
+    @cached_property
+    def _index(self) -> KeywordIndex:
+        return KeywordIndex(self.keywords)
+
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
         return {key: value for key, value in state.items() if key != "_index"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self.fit([])
 
 
 def _forms(phrase: str) -> Iterator[str]:

@@ -71,7 +71,7 @@ import html
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Self
@@ -80,7 +80,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .words import SPACE, Words
+from .words import SPACE, Words, chunked
 
 with warnings.catch_warnings():
     # PyArabic 0.6.15 writes "\w" in a plain string, of which Python 3.12 and later warn where no byte code is kept.
@@ -147,7 +147,7 @@ _PERSIAN = {
 _DROP, _BEYOND, _COMPOSE = 0x110000, 0x110001, 0x110002
 _BMP = 0x10000
 _COMPOSABLE = [*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFD), *range(0x0653, 0x0656)]
-_CHUNK = 10_000  # characters
+_CHUNK = 10_000  # characters at a time, so that they stay in the processor's cache
 
 # For each rule on single characters: code point to code point. `punctuation`, the first, goes by Unicode category.
 _TABLE_RULES: dict[str, dict[int, int]] = {
@@ -249,7 +249,7 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         """
         texts = check_texts(texts)
         normalized = []
-        for chunk in _chunks(texts):
+        for chunk in chunked(texts, _CHUNK):
             codes, bounds = self._fold(chunk)
             joined = codes.tobytes().decode("utf-32-le", "surrogatepass")
             # Before the next text lies the space that parts them, unless it was surplus.
@@ -273,9 +273,9 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
             text = html.unescape(text)
         if self.html and "<" in text:
             text = _TAG.sub(" ", text)
-        if self.scripts and any(trigger in text for trigger in _SCRIPT_TRIGGERS):
+        if self.scripts and "(" in text and any(trigger in text for trigger in _SCRIPT_TRIGGERS):
             text = _ASCII.sub(_drop_script, text)
-        if self.urls and ("://" in text or "www." in text or "@" in text):
+        if self.urls and (("/" in text and "://" in text) or "www." in text or "@" in text):
             text = _URL.sub(" ", text)
         if self.hashtags and "#" in text:
             text = _HASHTAG.sub(lambda match: match[0].replace("#", " ").replace("_", " "), text)
@@ -308,16 +308,12 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
             codes[beyond] = [self._map_beyond(code) for code in raw[beyond].tolist()]
         bounds = np.cumsum([1, *(len(text) + 1 for text in texts)])
 
-        codes, bounds = _keep(codes, bounds, codes != _DROP)
+        codes, bounds = _drop(codes, bounds, (codes == _DROP).nonzero()[0])
         if self.punctuation:
             is_space = codes == SPACE
-            is_space[1:] &= is_space[:-1]  # now: follows a space
-            is_space[0] = False
-            codes, bounds = _keep(codes, bounds, ~is_space)
+            codes, bounds = _drop(codes, bounds, (is_space[1:] & is_space[:-1]).nonzero()[0] + 1)
         if self.elongation:
-            repeated = codes[1:] == codes[:-1]
-            if (repeated[1:] & repeated[:-1]).any():
-                codes, bounds = _keep(codes, bounds, _not_elongated(codes))
+            codes, bounds = _drop(codes, bounds, _elongations(codes))
         return codes, bounds
 
 
@@ -338,30 +334,20 @@ def check_texts(texts: Iterable[str]) -> list[str]:
     return texts
 
 
-def _chunks(texts: list[str]) -> Iterator[list[str]]:
-    """Cut a batch so that the arrays of one chunk stay in the processor's cache."""
-    start = size = 0
-    for position, text in enumerate(texts):
-        if size > _CHUNK:
-            yield texts[start:position]
-            start, size = position, 0
-        size += len(text)
-    yield texts[start:]
-
-
 def _encode(texts: list[str]) -> NDArray[np.uint32]:
     joined = " ".join(["", *texts, ""]) if texts else " "
     return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def _keep(
-    codes: NDArray[np.uint32], bounds: NDArray[np.intp], kept: NDArray[np.bool_]
+def _drop(
+    codes: NDArray[np.uint32], bounds: NDArray[np.intp], places: NDArray[np.intp]
 ) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
-    """Leave out code points, and move the bounds of texts along."""
-    stay = [np.count_nonzero(kept[start:end]) for start, end in pairwise(bounds.tolist())]
-    if sum(stay) == len(kept) - 1:
+    """Leave out the code points at these places, in order, and move the bounds of texts along."""
+    if not places.size:
         return codes, bounds
-    return codes[kept], np.cumsum([1, *stay])
+    kept = np.ones(len(codes), dtype=np.bool_)
+    kept[places] = False
+    return codes[kept], bounds - np.searchsorted(places, bounds)
 
 
 @lru_cache(maxsize=64)
@@ -385,16 +371,20 @@ def _table(mark_composable: bool, *switches: bool) -> NDArray[np.uint32]:
     return table
 
 
-def _not_elongated(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Mark what is to stay of letters repeated three times or more."""
-    starts = np.concatenate(([0], (codes[1:] != codes[:-1]).nonzero()[0] + 1))
-    times = np.diff(starts, append=len(codes))
-    letters = codes[starts]
-    is_letter = ((letters >= 0x0621) & (letters <= 0x064A)) | ((letters >= 0x0671) & (letters <= 0x06D3))
-    stay = np.where((times > 3) | (letters == ord(araby.ALEF)), 1, 2)
-    stay = np.where(is_letter & (times >= 3), stay, times)
-    kept: NDArray[np.bool_] = np.arange(len(codes)) - np.repeat(starts, times) < np.repeat(stay, times)
-    return kept
+def _elongations(codes: NDArray[np.uint32]) -> NDArray[np.intp]:
+    """Find what is surplus of letters repeated three times or more."""
+    repeated = codes[1:] == codes[:-1]
+    thrice: NDArray[np.intp] = (repeated[1:] & repeated[:-1]).nonzero()[0]  # where three equal ones begin
+    letters = codes.take(thrice)
+    thrice = thrice[((letters >= 0x0621) & (letters <= 0x064A)) | ((letters >= 0x0671) & (letters <= 0x06D3))]
+    if not thrice.size:
+        return thrice
+    firsts = np.flatnonzero(np.diff(thrice, prepend=-1) != 1)
+    starts, times = thrice[firsts], np.diff(firsts, append=len(thrice)) + 2
+    stay = np.where((times > 3) | (codes[starts] == ord(araby.ALEF)), 1, 2)
+    surplus = times - stay
+    places: NDArray[np.intp] = (starts + stay - np.cumsum(surplus) + surplus).repeat(surplus)
+    return places + np.arange(len(places))
 
 
 def _drop_script(match: re.Match[str]) -> str:

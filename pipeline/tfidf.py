@@ -15,12 +15,12 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from .hashtable import HashTable, Ints
+from .hashtable import HashFilter, HashTable, Ints
 from .words import Words, batched, collect, distinct, hash_letters, join
 
 _NO_PLACES: Ints = np.zeros(0, dtype=np.int64)
 _CHUNK = 64  # texts whose features are counted at a time, so that they stay in the processor's cache
-_DERIVED = ("_words", "_runs", "_letters", "_spelled", "_sizes", "_n_letters", "n_runs")
+_DERIVED = ("_words", "_runs", "_maybe", "_letters", "_spelled", "_sizes", "_n_letters", "n_runs")
 
 
 class Sparse(NamedTuple):
@@ -258,7 +258,8 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         self._sizes = tuple(map(len, hashes))
         self._words = HashTable(hashes[0])  # even those that are no features: their letters are looked up by number
         kept = [some[:size] for some, size in zip(hashes, self.kept_, strict=True)]
-        self._runs = HashTable(np.concatenate([hashes[0][:0], *kept[1:]]))
+        runs = np.concatenate([hashes[0][:0], *kept[1:]])
+        self._runs, self._maybe = HashTable(runs), HashFilter(runs)  # few runs of words are known
         self.n_runs = sum(self.kept_)
         letters = [hash_letters(_rows(some, n)) for n, some in enumerate(self.letters_, start=1)]
         self._letters = HashTable(np.concatenate([hashes[0][:0], *letters]))
@@ -273,10 +274,12 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
             features = ((numbers >= 0) & (numbers < n_words)).nonzero()[0]
             places.append(features)
             columns.append(numbers.take(features))
-        for starts, hashes in words.runs(self.word_ngrams[1])[max(1, self.word_ngrams[0] - 1) :]:
-            found = self._runs.find(hashes)
+        shortest = max(2, self.word_ngrams[0])
+        for length, hashes in enumerate(words.runs(self.word_ngrams[1])[shortest - 1 :], start=shortest):
+            some = words.inside(self._maybe.may_hold(hashes).nonzero()[0], length)
+            found = self._runs.find(hashes.take(some))
             hits = (found >= 0).nonzero()[0]
-            places.append(starts.take(hits))
+            places.append(some.take(hits))
             columns.append(found.take(hits) + n_words)
         return _tally(words, np.concatenate(places), np.concatenate(columns), self.n_runs)
 
@@ -308,11 +311,11 @@ def _tally(words: Words, places: Ints, columns: Ints, n_columns: int) -> Sparse:
     n_texts = len(words.counts)
     cells = columns if n_texts == 1 else words.owners.take(places) * n_columns + columns
     narrow = np.uint32 if n_texts * n_columns < 1 << 32 else np.int64  # half as long to sort
-    ordered = np.sort(cells.astype(narrow)).astype(np.int64)
+    ordered = np.sort(cells.astype(narrow))
     first = np.ones(len(cells), dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
     starts = first.nonzero()[0]
-    cells = ordered.take(starts)
+    cells = ordered.take(starts).astype(np.int64)
     counts = np.empty(len(starts), dtype=np.float32)
     np.subtract(starts[1:], starts[:-1], out=counts[:-1], casting="unsafe")
     counts[-1:] = len(ordered) - starts[-1:]

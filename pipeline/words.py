@@ -17,6 +17,8 @@ from .hashtable import Hashes, HashTable, Ints
 
 SPACE = ord(" ")
 _T = TypeVar("_T")
+_PIECE = 1 << 15  # letters that are hashed at a time, so that they stay in the processor's cache
+_LEAST = 10  # characters that a text counts at least, where texts are cut into chunks
 _SHORTEST = 3  # letters of a word of one letter between its spaces
 _LETTER, _RUN = np.uint64(0xD1B54A32D192ED03), np.uint64(0xABC98388FB8FAC03)  # odd, with well-mixed bits
 
@@ -65,39 +67,43 @@ class Words:
         """A hash of each word: the sum of its letters, each times a power of a base that its place decides."""
         if not len(self):
             return np.zeros(0, dtype=np.uint64)
-        starts = self.spaces[:-1]  # of the words, counted from the first one
-        lengths = self.spaces[1:] - starts  # the space at the end included
-        letters = self.codes[1:].astype(np.uint64)
-        place = np.arange(len(letters))
-        place -= starts.repeat(lengths)
-        letters *= _powers(int(lengths.max())).take(place)
-        hashes: Hashes = np.add.reduceat(letters, starts)
-        return hashes
+        # Powers by place among all letters, whatever the word; each sum is divided by the power its word began with.
+        parts = []
+        for first, last in self._pieces():
+            starts = self.spaces[first : last + 1] - self.spaces[first]
+            letters = self.codes[self.spaces[first] + 1 : self.spaces[last] + 1]
+            powers, inverse = _powers(len(letters))
+            sums = np.add.reduceat(np.multiply(letters, powers, dtype=np.uint64), starts[:-1])
+            parts.append(sums * inverse.take(starts[:-1]))
+        return np.concatenate(parts)
 
-    def runs(self, longest: int) -> list[tuple[Ints, Hashes]]:
-        """Hash the runs of words inside texts.
+    def _pieces(self) -> Iterable[tuple[int, int]]:
+        """Cut the words into pieces of some `_PIECE` letters: the first word of each, and of the next."""
+        if len(self.codes) <= _PIECE:
+            return [(0, len(self))]
+        places = np.arange(self.spaces[0], self.spaces[-1] + _PIECE, _PIECE)
+        return pairwise(distinct(np.searchsorted(self.spaces, places).clip(max=len(self))).tolist())
+
+    def runs(self, longest: int) -> list[Hashes]:
+        """Hash the runs of words, those that reach into the next text too: see `inside`.
 
         Returns
         -------
-        list of (starts, hashes), one for runs of 1 word, of 2 words, … up to `longest`
-            The first word of each run, and its hash.
+        list of ndarray of uint64, one for runs of 1 word, of 2 words, … up to `longest`
+            Of the run that begins at each word, as far as there are words enough.
         """
-        known = self._known_runs
+        known = [self.hashes]
         while len(known) < longest:
-            length, (starts, shorter) = len(known) + 1, known[-1]
-            fits = (self._ends.take(starts) - starts >= length).nonzero()[0]
-            starts = starts.take(fits)
-            known.append((starts, join(shorter.take(fits), self.hashes.take(starts + (length - 1)))))
-        return known[:longest]
+            shorter, last = known[-1][:-1], self.hashes[len(known) :]
+            known.append(join(shorter, last))
+        return known
 
-    @cached_property
-    def _known_runs(self) -> list[tuple[Ints, Hashes]]:
-        return [(np.arange(len(self)), self.hashes)]
-
-    @cached_property
-    def _ends(self) -> Ints:
-        """Where the text of each word ends."""
-        return self.counts.cumsum().repeat(self.counts)
+    def inside(self, starts: Ints, length: int) -> Ints:
+        """Leave out the starts of runs of this many words that reach into the next text."""
+        if len(self.counts) == 1:
+            return starts
+        whole: Ints = starts[self.owners.take(starts) == self.owners.take(starts + (length - 1))]
+        return whole
 
     def cut(self, words: Ints, shortest: int, longest: int) -> tuple[Ints, Hashes, Ints, list[int]]:
         """Cut words into runs of letters, as scikit-learn's ``analyzer="char_wb"`` does.
@@ -219,15 +225,34 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
         yield some
 
 
-_known_powers = np.ones(1, dtype=np.uint64)
+def chunked(texts: Iterable[str], most: int) -> Iterator[list[str]]:
+    """Cut texts into lists of some `most` characters, never within a text.
+
+    >>> list(chunked(["نص", "نص", "نص أطول من الآخرين"], most=30))
+    [['نص', 'نص'], ['نص أطول من الآخرين']]
+    """
+    some: list[str] = []
+    size = 0
+    for text in texts:
+        if some and size + len(text) > most:
+            yield some
+            some, size = [], 0
+        some.append(text)
+        size += len(text) + _LEAST  # lest there be millions of empty ones
+    if some:
+        yield some
+
+
+_known_powers = np.ones((2, 1), dtype=np.uint64)
 
 
 def _powers(count: int) -> Hashes:
-    """Powers 0, 1, … of the base; computed once for the longest word that was seen."""
+    """Powers 0, 1, … of the base, and of its inverse, shape (2, `count`); computed once for the most ever asked for."""
     global _known_powers
     powers = _known_powers  # read once: another thread may put shorter ones there at any moment
-    if len(powers) < count:
-        steps = np.full(max(64, 2 * count), _LETTER)
-        steps[0] = 1
-        powers = _known_powers = np.cumprod(steps, dtype=np.uint64)
-    return powers[:count]
+    if powers.shape[1] < count:
+        bases = _LETTER, np.uint64(pow(int(_LETTER), -1, 1 << 64))
+        steps = np.array(bases)[:, None].repeat(max(2 * _PIECE, 2 * count), axis=1)
+        steps[:, 0] = 1
+        powers = _known_powers = np.cumprod(steps, axis=1, dtype=np.uint64)
+    return powers[:, :count]

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.hashtable import HashTable
+from pipeline import hashtable as module
+from pipeline.hashtable import HashFilter, HashTable
 
 HASHES = st.lists(st.integers(0, 2**64 - 1) | st.integers(1, 40), unique=True, max_size=200)
 
@@ -21,6 +22,22 @@ def test_many_neighbors_all_find_room() -> None:
     np.testing.assert_array_equal(HashTable(hashes).find(hashes[::-1]), np.arange(50_000)[::-1])
 
 
+def test_hashes_that_a_small_table_would_take_for_one() -> None:
+    inverse = pow(int(module._FIRST), -1, 1 << 64)
+    # Their products differ in one bit, below those that a table of eight slots looks at.
+    alike = np.array([product * inverse % 2**64 for product in (5 << 59, 5 << 59 | 1 << 27)], dtype=np.uint64)
+    assert HashTable(alike).find(alike).tolist() == [0, 1]
+
+
 def test_a_hash_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
         HashTable(np.array([5, 5], dtype=np.uint64))
+
+
+@given(st.sets(st.integers(0, 2**64 - 1), max_size=200))
+def test_a_filter_denies_none_of_its_own_and_most_others(own: set[int]) -> None:
+    hashes = np.array(sorted(own), dtype=np.uint64)
+    some = HashFilter(hashes)
+    assert some.may_hold(hashes).all()
+    others = np.setdiff1d(np.random.default_rng(0).integers(0, 2**64 - 1, 1000, dtype=np.uint64), hashes)
+    assert some.may_hold(others).mean() < 0.25
