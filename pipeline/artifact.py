@@ -11,6 +11,7 @@ To bump the format: raise `FORMAT`, say here what changed, and keep a card of th
 * 2: features are one estimator, `TextFeatures`, that knows words by their hashes.
 * 3: letters sum to a constant.
 * 4: a plane of any theme; probes tell the score of none.
+* 5: letters are divided by a length; keywords in the lead count in full.
 """
 
 import fcntl
@@ -36,7 +37,7 @@ from .classifier import ThemeClassifier
 from .errors import ModelError, PipelineError
 from .themes import NONE
 
-FORMAT = 4
+FORMAT = 5
 DEFAULT_MODEL = Path("models/security-themes.joblib")
 PACKAGES = ("scikit-learn", "numpy", "scipy", "joblib", "pyarabic")
 REGISTRY = "models:/"

@@ -19,6 +19,7 @@ from .projection import Projected, Projection
 from .split import fold_numbers
 from .themes import NONE, Taxonomy
 
+_TO_PLANE = 0.75  # of the way from the tuned threshold of a theme to its probability on the hyperplane
 _RESAMPLES = 100  # over which a threshold is averaged
 
 
@@ -177,8 +178,9 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         rng = np.random.default_rng
         tuned = [tune_threshold(*pair, rng(self.random_state)) for pair in zip(themes.T, probabilities.T, strict=True)]
         # A tuned threshold hangs on how common and how clear the themes are among these texts, which others do not
-        # share; the probability on the hyperplane does so less. So all go halfway there.
-        self.tuned_thresholds_ = (np.array(tuned) + _sigmoid(self.calibration_[:, 1])) / 2
+        # share; the probability on the hyperplane does so less. So they go most of the way there, none's goes half.
+        on_plane = _sigmoid(self.calibration_[:, 1])
+        self.tuned_thresholds_ = (1 - _TO_PLANE) * np.array(tuned) + _TO_PLANE * on_plane
         self.none_calibration_, self.tuned_none_threshold_ = None, 1.0
         if asks_first:
             slope, offset = _calibrate(-_height(distances, n_themes), none.astype(np.int8))

@@ -139,8 +139,8 @@ def build_features(normalize: NormalizeConfig, features: FeaturesConfig, taxonom
     """Assemble the steps from raw texts to a sparse float32 matrix of shape (n_texts, n_features).
 
     The normalizer leaves words separated by spaces. Words of one letter count too. Runs of letters stop at a word's
-    ends, which they see as spaces: ``" ار", "ارهاب", "اب "``. Each of these blocks of features, words and letters, has
-    length 1 a text, times its weight. The rates of the taxonomy's keywords follow, times theirs.
+    ends, which they see as spaces: ``" ار", "ارهاب", "اب "``. Of these blocks of features, words have length 1 a
+    text, letters about their weight. The rates of the taxonomy's keywords follow, times theirs.
     """
     normalizer = ArabicNormalizer(**vars(normalize))
     ngrams = NgramTfidf(

@@ -116,7 +116,7 @@ class KeywordRates(TransformerMixin, BaseEstimator):
         Returns
         -------
         sparse matrix of float32, shape (n_texts, 2 * n_themes)
-            For each theme half of log(1 + keywords in a hundred words), then half of log(1 + keywords in the lead).
+            For each theme half of log(1 + keywords in a hundred words), then log(1 + keywords in the lead).
         """
         return csr_matrix(self.rate(Words.of(texts)))
 
@@ -124,8 +124,7 @@ class KeywordRates(TransformerMixin, BaseEstimator):
         """Turn texts that are split into words already into rates, as `transform` does."""
         everywhere, lead = self._index.count(words)
         everywhere *= (100 / np.maximum(_SHORTEST, words.counts)).astype(np.float32)[:, None]
-        half = np.float32(0.5)
-        return np.concatenate((half * np.log1p(everywhere), half * np.log1p(lead)), axis=1)
+        return np.concatenate((np.float32(0.5) * np.log1p(everywhere), np.log1p(lead)), axis=1)
 
     def find(self, words: Words) -> tuple[Ints, Ints, NDArray[np.float32]]:
         """Find the keywords that are counted, see `KeywordIndex.find`."""

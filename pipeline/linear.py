@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix, diags_array
 
 # Of the solver; with scikit-learn's own, a hundredth of it, learning takes half as long again, and no distance of 509
 # real articles from a plane moves by more than .0013.
-_TOLERANCE = 0.01
+TOLERANCE = 0.01
 
 Plane = tuple[NDArray[np.float64], float]  # coefficients (n_features,) and intercept
 
@@ -53,7 +53,7 @@ def fit_planes(
 def _svm(X: csr_matrix, y: NDArray[np.int8], C: float, class_weight: str | None, seed: int) -> Plane:
     from sklearn.svm import LinearSVC
 
-    return _plane(LinearSVC(C=C, class_weight=class_weight, random_state=seed, tol=_TOLERANCE).fit(X, y))
+    return _plane(LinearSVC(C=C, class_weight=class_weight, random_state=seed, tol=TOLERANCE).fit(X, y))
 
 
 def _logistic(X: csr_matrix, y: NDArray[np.int8], C: float, class_weight: str | None, seed: int) -> Plane:

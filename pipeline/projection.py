@@ -1,9 +1,9 @@
 """Features times coefficients, without making the features: what a fitted model does to a text.
 
-The letters of a text sum to a constant, so their part of the product is a mean over its running words, weighted by the
-mass of each. What a word's letters are worth to each output is added up once, for all words known; a text then costs
-one look-up a word instead of one for each run of its letters. fastText (Bojanowski et al., "Enriching word vectors with
-subword information", TACL 2017) is quick for the same reason.
+The letters of a text are counted plainly, and what they are divided by is the root of a sum over its running words. So
+what a word's letters are worth to each output, and what they add to that sum, its mass, is added up once, for all words
+known; a text then costs one look-up a word instead of one for each run of its letters. fastText (Bojanowski et al.,
+"Enriching word vectors with subword information", TACL 2017) is quick for the same reason.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Projection:
         self._rates = by_feature[n_ngrams:]
         # Of each run of letters, and of each known word, the last row that of no word: its outputs, and its mass.
         idf = ngrams.idf_[n_runs:, None]
-        self._letters = np.concatenate((by_feature[n_runs:n_ngrams] * idf, idf), axis=1)
+        self._letters = np.concatenate((by_feature[n_runs:n_ngrams] * idf, idf * idf), axis=1)
         spelled = ngrams.spelling()
         self._words = np.zeros((spelled.shape[0] + 1, self._letters.shape[1]), dtype=np.float32)
         self._words[:-1] = spelled @ self._letters
@@ -86,7 +86,7 @@ class Projection:
             letters = self._add_letters(words, numbers)
             filled = letters[:, -1].nonzero()[0]
             mass = letters[filled, -1:]
-            products[filled] += letters[filled, :-1] * (np.float32(ngrams.char_weight) / mass)
+            products[filled] += letters[filled, :-1] * (np.float32(ngrams.char_weight) / np.sqrt(mass))
             known[filled] = True
         if self.features.keywords_ is not None:
             rates = self.features.rate(words)

@@ -198,7 +198,7 @@ def _space(config: Config) -> dict[str, "BaseDistribution"]:
         "classifier.C": between(classifier.C, 0.1, 30.0, log=True),
         "classifier.balanced": among(classifier.balanced, True, False),
         "classifier.learner": among(classifier.learner, "svm", "logistic"),
-        "features.char_weight": between(features.char_weight, 0.0, 40.0),
+        "features.char_weight": between(features.char_weight, 0.0, 1.5),
         "features.keyword_weight": between(features.keyword_weight, 0.0, 1.0),
         "features.min_df": IntDistribution(1, max(4, features.min_df)),
         "features.max_features": among(features.max_features, 20_000, 80_000, 0),

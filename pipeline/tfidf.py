@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, diags_array, hstack
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
@@ -40,14 +40,15 @@ class Sparse(NamedTuple):
 
 
 class NgramTfidf(TransformerMixin, BaseEstimator):
-    r"""Two blocks of TF-IDF side by side: words, of length 1 a text, and letters, of sum 1 a text, times a weight.
+    r"""Two blocks of TF-IDF side by side: words, of length 1 a text, and letters, of about that length, times a weight.
 
     The features and values of scikit-learn's ``TfidfVectorizer(token_pattern=r"\\S+", lowercase=False)`` and
-    ``TfidfVectorizer(analyzer="char_wb", lowercase=False, norm="l1")`` with the same parameters and float32, in another
+    ``TfidfVectorizer(analyzer="char_wb", lowercase=False, norm=None)`` with the same parameters and float32, in another
     order of columns; the tests compare them.
 
-    The letters are counted plainly and sum to 1, so that what they say of a text is a mean of what each of its words
-    says: it can be looked up word by word, see `pipeline.projection`.
+    A text's letters, counted plainly, are divided by the length they had if no run occurred in it twice: the root of
+    the sum, over all running letters, of squared IDF. It is near their length, and as a sum over words it can be looked
+    up word by word, as can what the letters say: see `pipeline.projection`.
 
     Parameters
     ----------
@@ -60,8 +61,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
     sublinear_tf : bool, default=True
         1 + log(count) instead of the count, of words and their runs.
     char_weight : float, default=1.0
-        Sum of the letters of a text. Their length is far less than their sum: some ten to twenty make them weigh as
-        much as the words.
+        Of the letters beside the words.
 
     Attributes
     ----------
@@ -219,10 +219,14 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
             letters.append(rows[kept[start : start + len(rows)]].tobytes().decode("utf-32-le", "surrogatepass"))
             start += len(rows)
         self.letters_ = tuple(letters)
+        runs, block = X[:, : self.n_runs], X[:, self.n_runs :]
+        # Take back what `_scale_letters` did: such a sum is the weight, squared, over the scale.
+        scales = block @ self.idf_[self.n_runs :] / np.float32(self.char_weight**2)
+        block = diags_array(scales) @ block
+        runs, block = runs[:, kept[: self.n_runs]], block[:, kept[self.n_runs :]]
         self.idf_ = self.idf_[kept]
         self._prepare()
-        runs, block = X[:, kept][:, : self.n_runs], X[:, kept][:, self.n_runs :]
-        return self._join([_scale_runs(_parts(runs))], [_scale_letters(_parts(block), self.char_weight)])
+        return self._join([_scale_runs(_parts(runs))], [self._scale_letters(_parts(block))])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the columns: ``words__`` and the words with spaces between, then ``chars__`` and the letters."""
@@ -299,7 +303,12 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
 
     def _weigh_letters(self, counts: Sparse) -> Sparse:
         values = counts.values * self.idf_[self.n_runs :].take(counts.columns)
-        return _scale_letters(counts._replace(values=values), self.char_weight)
+        return self._scale_letters(counts._replace(values=values))
+
+    def _scale_letters(self, letters: Sparse) -> Sparse:
+        """Give each text the weight as its length, were no run of letters there twice."""
+        masses = letters.values * self.idf_[self.n_runs :].take(letters.columns)
+        return _scale(letters, masses, lambda sums: self.char_weight / np.sqrt(sums))
 
     def _join(self, runs: Sequence[Sparse], letters: Sequence[Sparse]) -> csr_matrix:
         blocks = _rows_of(runs, self.n_runs), _rows_of(letters, self._n_letters)
@@ -329,21 +338,17 @@ def _tally(words: Words, places: Ints, columns: Ints, n_columns: int) -> Sparse:
 
 def _scale_runs(features: Sparse) -> Sparse:
     """Give each text the length 1."""
-    return _scale(features, lambda values: values * values, lambda sums: 1 / np.sqrt(sums))
+    return _scale(features, features.values * features.values, lambda sums: 1 / np.sqrt(sums))
 
 
-def _scale_letters(features: Sparse, weight: float) -> Sparse:
-    """Give each text this sum."""
-    return _scale(features, lambda values: values, lambda sums: weight / sums)
-
-
-def _scale(features: Sparse, mass: Any, scale: Any) -> Sparse:
+def _scale(features: Sparse, mass: NDArray[np.float32], scale: Any) -> Sparse:
+    """Multiply the values of each text by what ``scale`` makes of the sum of their masses."""
     values, _, bounds = features
     sizes = bounds[1:] - bounds[:-1]
     filled = sizes.nonzero()[0]
     if not filled.size:
         return features
-    scales = scale(np.add.reduceat(mass(values), bounds.take(filled), dtype=np.float64)).astype(np.float32)
+    scales = scale(np.add.reduceat(mass, bounds.take(filled), dtype=np.float64)).astype(np.float32)
     return features._replace(values=values * scales.repeat(sizes.take(filled)))
 
 

@@ -106,8 +106,8 @@ def _knows(model: ThemeClassifier, run: str) -> bool:
     return f"words__{model.features_.normalizer.normalize(run)}" in model.features_.get_feature_names_out()
 
 
-def test_a_word_outside_the_vocabulary_has_the_weights_of_its_letters(model: ThemeClassifier) -> None:
-    (explained, *_) = explain(model, "سفينتهم")
+def test_a_word_outside_the_vocabulary_has_the_weights_of_its_letters(build: Callable[..., ThemeClassifier]) -> None:
+    (explained, *_) = explain(build(char_weight=1.0), "سفينتهم")
     assert explained.theme == "sea"
     assert {term.kind for term in explained.terms} == {"chars"}
     assert {"سفـ", "سفينـ", "ـفينـ"} <= {term.text for term in explained.terms}

@@ -38,7 +38,7 @@ def test_rates_of_keywords_follow_with_their_weight(config: Config) -> None:
     X = build_features(config.normalize, wanted, taxonomy).fit_transform(TEXTS).toarray()[:, -4:]
     once = np.log1p(100 / 20) / 2  # of the 20 words that a shorter text is taken for
     np.testing.assert_allclose(X[:, 0], [0.5 * once, 0.5 * once, 0], rtol=1e-6)  # vowel signs aside
-    np.testing.assert_allclose(X[:, 2], [0.25 * np.log(2), 0.25 * np.log(2), 0], rtol=1e-6)
+    np.testing.assert_allclose(X[:, 2], [0.5 * np.log(2), 0.5 * np.log(2), 0], rtol=1e-6)
     assert not X[:, [1, 3]].any()
     without = build_features(config.normalize, replace(wanted, keyword_weight=0.0), taxonomy).fit(TEXTS)
     assert not any(name.startswith(("rate", "lead")) for name in without.get_feature_names_out())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, diags_array, hstack
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -26,13 +26,19 @@ RANGES = st.tuples(st.integers(1, 6), st.integers(0, 2)).map(lambda pair: (pair[
 TOYS = [row["text"] for row in make_toy_articles(60)]
 
 
+def scale_letters(X: csr_matrix, idf: np.ndarray) -> csr_matrix:
+    """Divide counts times IDF by the root of what they sum to, times IDF once more."""
+    sums = X @ idf
+    return csr_matrix(diags_array(1 / np.sqrt(np.where(sums > 0, sums, 1))) @ X)
+
+
 def by_scikit_learn(ngrams: NgramTfidf, texts: list[str], others: list[str]) -> tuple[list[str], list[csr_matrix]]:
     """Names and values of the same features from the vectorizers that NgramTfidf stands for."""
     shared: dict[str, Any] = {"min_df": ngrams.min_df, "dtype": np.float32, "lowercase": False}
     words = {"token_pattern": r"\S+", "ngram_range": ngrams.word_ngrams, "sublinear_tf": ngrams.sublinear_tf}
     blocks = [(TfidfVectorizer(**words, **shared), "words", 1.0)]
     if ngrams.char_ngrams is not None:
-        letters = TfidfVectorizer(analyzer="char_wb", norm="l1", ngram_range=ngrams.char_ngrams, **shared)
+        letters = TfidfVectorizer(analyzer="char_wb", norm=None, ngram_range=ngrams.char_ngrams, **shared)
         blocks.append((letters, "chars", ngrams.char_weight))
     names, values = [], []
     for vectorizer, prefix, weight in blocks:
@@ -41,7 +47,10 @@ def by_scikit_learn(ngrams: NgramTfidf, texts: list[str], others: list[str]) -> 
         except ValueError:  # it has no feature at all: the other block may
             continue
         names += [f"{prefix}__{name}" for name in vectorizer.get_feature_names_out()]
-        values.append([weight * vectorizer.transform(some) for some in (texts, others)])
+        parts = [vectorizer.transform(some) for some in (texts, others)]
+        if prefix == "chars":
+            parts = [scale_letters(part, vectorizer.idf_) for part in parts]
+        values.append([weight * part for part in parts])
     return names, [hstack(parts, format="csr") for parts in zip(*values, strict=True)]
 
 
@@ -93,16 +102,20 @@ def test_what_is_forgotten_leaves_the_rest_as_it_was(
     ngrams = NgramTfidf(word_ngrams=(1, longest), char_ngrams=char_ngrams, min_df=1, char_weight=0.5)
     assume(any(text.split() for text in texts))
     X = ngrams.fit_transform(texts)
-    names, Y = ngrams.get_feature_names_out(), ngrams.transform(others)
+    names, idf, Y = ngrams.get_feature_names_out(), ngrams.idf_, ngrams.transform(others)
     kept = np.array(data.draw(st.lists(st.booleans(), min_size=X.shape[1], max_size=X.shape[1])))
     pruned = ngrams.prune(X, kept)
     assert ngrams.get_feature_names_out().tolist() == names[kept].tolist()
     for given_before, now in ((X, pruned), (X, ngrams.transform(texts)), (Y, ngrams.transform(others))):
         blocks = []
-        for prefix, norm, weight in (("words__", "l2", 1), ("chars__", "l1", 0.5)):
-            columns = kept & np.array([name.startswith(prefix) for name in names])
-            if columns.any():
-                blocks.append(weight * normalize(given_before[:, columns], norm))
+        are_letters = np.array([name.startswith("chars__") for name in names])
+        if (kept & ~are_letters).any():
+            blocks.append(normalize(given_before[:, kept & ~are_letters]))
+        if (kept & are_letters).any():
+            # Such a sum over all letters is the weight, squared, over what counts times IDF were multiplied by.
+            scales = given_before[:, are_letters] @ idf[are_letters] / 0.5**2
+            plain = csr_matrix(diags_array(scales) @ given_before)[:, kept & are_letters]
+            blocks.append(0.5 * scale_letters(plain, idf[kept & are_letters]))
         np.testing.assert_allclose(now.toarray(), hstack(blocks).toarray() if blocks else 0, rtol=1e-5, atol=1e-7)
     copy = pickle.loads(pickle.dumps(ngrams))
     assert (copy.transform(others) != ngrams.transform(others)).nnz == 0
