@@ -44,7 +44,7 @@ check: $(VENV)/.installed-dev  ## run the linter, the type checker and the check
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pipeline validate
+	$(PYTHON) -m pipeline validate data/articles data/several
 
 clean:  ## remove what the other targets made, but for the models and the MLflow runs
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -61,7 +61,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
     sublinear_tf : bool, default=True
         1 + log(count) instead of the count, of words and their runs.
     char_weight : float, default=1.0
-        Of the letters beside the words.
+        Of the letters beside the words; more than 0.
 
     Attributes
     ----------
@@ -220,9 +220,10 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
             start += len(rows)
         self.letters_ = tuple(letters)
         runs, block = X[:, : self.n_runs], X[:, self.n_runs :]
-        # Take back what `_scale_letters` did: such a sum is the weight, squared, over the scale.
-        scales = block @ self.idf_[self.n_runs :] / np.float32(self.char_weight**2)
-        block = diags_array(scales) @ block
+        if self.char_ngrams is not None:
+            # Take back what `_scale_letters` did: such a sum is the weight, squared, over the scale.
+            scales = block @ self.idf_[self.n_runs :] / np.float32(self.char_weight**2)
+            block = diags_array(scales) @ block
         runs, block = runs[:, kept[: self.n_runs]], block[:, kept[self.n_runs :]]
         self.idf_ = self.idf_[kept]
         self._prepare()

@@ -94,6 +94,13 @@ def test_it_is_scikit_learns_on_articles(word_ngrams: tuple[int, int], char_ngra
     assert_same(NgramTfidf(word_ngrams=word_ngrams, char_ngrams=char_ngrams), texts[:60], texts[60:])
 
 
+def test_words_alone_are_forgotten_whatever_the_letters_would_weigh() -> None:
+    ngrams = NgramTfidf(char_ngrams=None, char_weight=0.0)
+    X = ngrams.fit_transform(TOYS)
+    kept = np.arange(X.shape[1]) % 2 == 0
+    np.testing.assert_allclose(ngrams.prune(X, kept).toarray(), ngrams.transform(TOYS).toarray(), rtol=1e-5)
+
+
 @settings(deadline=None)
 @given(TEXTS, TEXTS, st.integers(1, 3), st.none() | st.just((2, 3)), st.data())
 def test_what_is_forgotten_leaves_the_rest_as_it_was(
