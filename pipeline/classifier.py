@@ -278,9 +278,11 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         if self.none_calibration_ is None:
             return yes.astype(np.int8)
         about = (scores.none < self.none_threshold_) & (scores.none < 1)
-        by_hand = np.array([name in (self.thresholds or {}) for name in self.classes_])
-        only = about & ~yes.any(axis=1) & ~(by_hand | (self.tuned_thresholds_ == 1))[scores.nearest]
-        yes[only, scores.nearest[only]] = True
+        only = (about & ~yes.any(axis=1)).nonzero()[0]
+        if only.size:
+            by_hand = np.array([name in (self.thresholds or {}) for name in self.classes_])
+            only = only[~(by_hand | (self.tuned_thresholds_ == 1))[scores.nearest[only]]]
+            yes[only, scores.nearest[only]] = True
         return (yes & about[:, None]).astype(np.int8)
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:

@@ -76,19 +76,18 @@ class KeywordIndex:
         starts = self._openings.may_hold(words.hashes).nonzero()[0]
         ends = words.counts.cumsum().take(words.owners.take(starts))
         hashes = words.hashes.take(starts)
-        firsts, lasts, numbers = [], [], []
-        for length in range(1, self._longest + 1):
-            if length > 1:
-                fits = (ends - starts >= length).nonzero()[0]
-                starts, ends = starts.take(fits), ends.take(fits)
-                hashes = join(hashes.take(fits), words.hashes.take(starts + (length - 1)))
-            found = self._table.find(hashes)
-            hits = (found >= 0).nonzero()[0]
-            firsts.append(starts.take(hits))
-            lasts.append(firsts[-1] + (length - 1))
-            numbers.append(found.take(hits))
-        themes = self._themes.take(np.concatenate(numbers), axis=0)
-        return np.concatenate(firsts), np.concatenate(lasts), themes
+        firsts, spelled = [starts], [hashes]
+        for length in range(2, self._longest + 1):
+            fits = (ends - starts >= length).nonzero()[0]
+            starts, ends = starts.take(fits), ends.take(fits)
+            hashes = join(hashes.take(fits), words.hashes.take(starts + (length - 1)))
+            firsts.append(starts)
+            spelled.append(hashes)
+        found = self._table.find(np.concatenate(spelled))  # once for all lengths
+        hits = (found >= 0).nonzero()[0]
+        first = np.concatenate(firsts)
+        last = first + np.arange(self._longest).repeat(list(map(len, firsts)))
+        return first.take(hits), last.take(hits), self._themes.take(found.take(hits), axis=0)
 
 
 class KeywordRates(TransformerMixin, BaseEstimator):
@@ -107,7 +106,8 @@ class KeywordRates(TransformerMixin, BaseEstimator):
         self.keywords = keywords
 
     def fit(self, texts: Sequence[str], y: Any = None) -> Self:
-        """Learn nothing; there for scikit-learn's sake."""
+        """Forget the index of other keywords; nothing is learned from the texts."""
+        self.__dict__.pop("_index", None)
         return self
 
     def transform(self, texts: Sequence[str]) -> csr_matrix:

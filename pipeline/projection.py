@@ -90,9 +90,11 @@ class Projection:
             known[filled] = True
         if self.features.keywords_ is not None:
             rates = self.features.rate(words)
-            for theme in np.flatnonzero(rates.any(axis=0)).tolist():
-                products += rates[:, theme, None] * self._rates[theme]
-            known |= rates.any(axis=1)
+            texts, columns = rates.nonzero()
+            parts = self._rates.take(columns, axis=0)
+            parts *= rates[texts, columns, None]
+            products += _sum_rows(parts, np.bincount(texts, minlength=len(rates)))
+            known[texts] = True
 
     def _add_letters(self, words: Words, numbers: Ints) -> Floats:
         """Sum outputs and mass of the letters of each text."""
