@@ -19,7 +19,7 @@ from .projection import Projected, Projection
 from .split import fold_numbers
 from .themes import NONE, Taxonomy
 
-_TO_PLANE = 0.75  # of the way from the tuned threshold of a theme to its probability on the hyperplane
+_TO_PLANE = 2 / 3  # of the way from the tuned threshold of a theme to its probability on the hyperplane
 _RESAMPLES = 100  # over which a threshold is averaged
 
 

@@ -201,7 +201,7 @@ def test_thresholds_lie_between_the_best_and_the_hyperplane(
 ) -> None:
     monkeypatch.setattr("pipeline.classifier.tune_threshold", lambda *_: 0.2)
     model = make(toy_taxonomy).fit(TEXTS, toy_taxonomy.label_matrix(THEMES))
-    np.testing.assert_allclose(model.thresholds_, 0.25 * 0.2 + 0.75 * expit(model.calibration_[:, 1]))
+    np.testing.assert_allclose(model.thresholds_, 0.2 / 3 + 2 / 3 * expit(model.calibration_[:, 1]))
     assert model.none_calibration_ is not None
     assert model.none_threshold_ == (0.2 + expit(model.none_calibration_[1])) / 2
 
