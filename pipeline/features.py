@@ -113,7 +113,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         return names if self.keywords_ is None else np.append(names, self.keywords_.get_feature_names_out())
 
     def split(self, texts: Sequence[str]) -> Iterator[Words]:
-        """Normalize raw texts and split them into words, a few texts at a time."""
+        """Normalize raw texts and split them into words, some `_CHUNK` characters at a time."""
         for some in chunked(check_texts(texts), _CHUNK):
             yield self.normalizer.words(repeat_head(some, self.head_weight) if self.head_weight > 1 else some)
 

@@ -102,7 +102,8 @@ class Projection:
         unknown = (numbers < 0).nonzero()[0]
         which, found = self.features.ngrams_.spell(words, unknown)
         owners = words.owners.take(unknown.take(which))
-        order = np.argsort(owners.astype(np.uint16), kind="stable")  # a few texts at a time: 16 bits are sorted fastest
+        narrow = np.uint16 if len(words.counts) < 1 << 16 else np.uint32  # 16 bits are sorted fastest
+        order = np.argsort(owners.astype(narrow), kind="stable")
         parts = self._letters.take(found.take(order), axis=0)
         letters += _sum_rows(parts, np.bincount(owners, minlength=len(words.counts)))
         return letters

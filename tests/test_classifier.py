@@ -17,6 +17,7 @@ from pipeline.linear import LEARNERS
 from pipeline.normalize import ArabicNormalizer
 from pipeline.tfidf import NgramTfidf
 from pipeline.themes import Taxonomy
+from pipeline.words import chunked
 
 from .conftest import make_toy_articles
 
@@ -86,8 +87,12 @@ def test_shapes_and_order_of_the_answers(fitted: ThemeClassifier) -> None:
     assert fitted.predict([]).shape == (0, 2)
 
 
-def test_more_texts_than_a_chunk_are_answered_as_one_by_one(fitted: ThemeClassifier) -> None:
-    texts = [row["text"] for row in NEW] * 60
+def test_more_texts_than_a_chunk_are_answered_as_one_by_one(
+    fitted: ThemeClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.features._CHUNK", 1000)
+    texts = [row["text"] for row in NEW] * 3
+    assert len(list(chunked(texts, 1000))) > 10
     together = fitted.predict_proba(texts)
     np.testing.assert_allclose(together[-40:], [fitted.predict_proba([text])[0] for text in texts[:40]], rtol=1e-5)
 

@@ -63,6 +63,8 @@ model = load_model({str(trained.path)!r})
 print(*classify(model, [open({str(SAMPLES / "cocaine.txt")!r}, encoding="utf-8").read()])[0].themes)
 from pipeline.cli import main
 assert main(["classify", "--model", {str(trained.path)!r}, "--format", "jsonl", {str(SAMPLES)!r}]) == 0
+import sys
+assert not {{"sklearn.svm", "sklearn.linear_model", "sklearn.naive_bayes"}} & sys.modules.keys()
 """
     lines = python(code, tmp_path).splitlines()
     assert "organized_crime" in lines[0]

@@ -58,11 +58,22 @@ def test_a_pruned_vocabulary_too() -> None:
     np.testing.assert_allclose(Projection(features, coef)(TOYS)[0], X @ coef.T, rtol=1e-4, atol=1e-4)
 
 
-def test_each_text_gets_the_same_bits_alone_and_among_others() -> None:
+@pytest.mark.parametrize("chunk", [500, 300_000])
+def test_each_text_gets_the_same_bits_alone_and_among_others(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.features._CHUNK", chunk)
     projection = make(TOYS[:30])
     together, *_ = projection(TOYS)
     alone = np.concatenate([projection([text])[0] for text in TOYS])
     np.testing.assert_array_equal(together, alone)
+
+
+def test_very_many_texts_of_unknown_words_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.features._CHUNK", 1 << 30)
+    projection = make(TOYS)
+    words = [TOYS[0].split()[0] + "ون", TOYS[1].split()[0] + "هما"]
+    alone = np.concatenate([projection([word])[0] for word in words])
+    which = np.random.default_rng(0).integers(0, 2, size=70_000)
+    np.testing.assert_array_equal(projection([words[i] for i in which.tolist()])[0], alone[which])
 
 
 def test_a_text_of_unknown_words_and_no_text_at_all() -> None:
