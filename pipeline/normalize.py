@@ -80,7 +80,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .words import SPACE, Words, chunked
+from .words import SPACE, Words, chunked, ranges
 
 with warnings.catch_warnings():
     # PyArabic 0.6.15 writes "\w" in a plain string, of which Python 3.12 and later warn where no byte code is kept.
@@ -382,9 +382,7 @@ def _elongations(codes: NDArray[np.uint32]) -> NDArray[np.intp]:
     firsts = np.flatnonzero(np.diff(thrice, prepend=-1) != 1)
     starts, times = thrice[firsts], np.diff(firsts, append=len(thrice)) + 2
     stay = np.where((times > 3) | (codes[starts] == ord(araby.ALEF)), 1, 2)
-    surplus = times - stay
-    places: NDArray[np.intp] = (starts + stay - np.cumsum(surplus) + surplus).repeat(surplus)
-    return places + np.arange(len(places))
+    return ranges(starts + stay, times - stay)
 
 
 def _drop_script(match: re.Match[str]) -> str:

@@ -78,9 +78,7 @@ class Projection:
         ngrams = self.features.ngrams_
         values, columns, bounds = ngrams.weigh_runs(words, numbers)
         sizes = bounds[1:] - bounds[:-1]
-        parts = self._runs.take(columns, axis=0)
-        parts *= values[:, None]
-        products += _sum_rows(parts, sizes)
+        products += _sum_weighted(self._runs, columns, values, sizes)
         known |= sizes > 0
         if ngrams.char_ngrams is not None:
             letters = self._add_letters(words, numbers)
@@ -91,9 +89,8 @@ class Projection:
         if self.features.keywords_ is not None:
             rates = self.features.rate(words)
             texts, columns = rates.nonzero()
-            parts = self._rates.take(columns, axis=0)
-            parts *= rates[texts, columns, None]
-            products += _sum_rows(parts, np.bincount(texts, minlength=len(rates)))
+            sizes = np.bincount(texts, minlength=len(rates))
+            products += _sum_weighted(self._rates, columns, rates[texts, columns], sizes)
             known[texts] = True
 
     def _add_letters(self, words: Words, numbers: Ints) -> Floats:
@@ -107,6 +104,13 @@ class Projection:
         parts = self._letters.take(found.take(order), axis=0)
         letters += _sum_rows(parts, np.bincount(owners, minlength=len(words.counts)))
         return letters
+
+
+def _sum_weighted(rows: Floats, some: Ints, weights: Floats, sizes: Ints) -> Floats:
+    """Weigh some of the rows, and sum them as `_sum_rows` does."""
+    parts = rows.take(some, axis=0)
+    parts *= weights[:, None]
+    return _sum_rows(parts, sizes)
 
 
 def _sum_rows(rows: Floats, sizes: Ints) -> Floats:

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from .hashtable import HashFilter, HashTable, Ints
-from .words import Words, batched, collect, distinct, hash_letters, join
+from .words import Words, batched, collect, distinct, hash_letters, join, ranges
 
 _NO_PLACES: Ints = np.zeros(0, dtype=np.int64)
 _CHUNK = 64  # texts whose features are counted at a time, so that they stay in the processor's cache
@@ -418,10 +418,7 @@ def gather(starts: Ints, values: Ints, owners: Ints) -> tuple[Ints, Ints]:
     """Copy the values of some owners out of `_by_owner`: how many each has, and which."""
     begin = starts.take(owners)
     sizes = starts.take(owners + 1) - begin
-    ends = sizes.cumsum()
-    places = (begin - ends + sizes).repeat(sizes)
-    places += np.arange(len(places))
-    return sizes, values.take(places)
+    return sizes, values.take(ranges(begin, sizes))
 
 
 def _rows_of(parts: Sequence[Sparse], n_columns: int) -> csr_matrix:

@@ -155,10 +155,7 @@ class Words:
     def take(self, words: Ints) -> tuple[NDArray[np.uint32], Ints]:
         """Copy some words: their letters with a space after each, and their lengths with it."""
         lengths = self.spaces.take(words + 1) - self.spaces.take(words)
-        ends = np.cumsum(lengths)
-        places = np.arange(ends[-1] if len(ends) else 0)
-        places += np.repeat(self.spaces.take(words) + 1 - ends + lengths, lengths)
-        return self.codes.take(places), lengths
+        return self.codes.take(ranges(self.spaces.take(words) + 1, lengths)), lengths
 
     def write(self, words: Ints) -> list[str]:
         """Give some words as strings."""
@@ -216,6 +213,18 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
     first = np.ones(len(ordered), dtype=np.bool_)
     first[1:] = ordered[1:] != ordered[:-1]
     return ordered[first]
+
+
+def ranges(starts: Ints, sizes: Ints) -> Ints:
+    """Count up from each start, as far as its size says, one after the other.
+
+    >>> ranges(np.array([5, 20]), np.array([3, 2])).tolist()
+    [5, 6, 7, 20, 21]
+    """
+    ends = sizes.cumsum()
+    places: Ints = (starts - ends + sizes).repeat(sizes)
+    places += np.arange(len(places))
+    return places
 
 
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
