@@ -250,11 +250,12 @@ def _term(name: str, weight: float, taxonomy: Taxonomy) -> Term:
 def _sources(features: TextFeatures, words: Words) -> dict[str, Ints]:
     """Give the words that each feature of one text is found in, by the feature's name; several times if it is."""
     ngrams, joined = features.ngrams_, words.codes.tobytes().decode("utf-32-le", "surrogatepass")
+    spelled = words.write(np.arange(len(words)))
     sources: dict[str, list[int]] = defaultdict(list)
     shortest, longest = ngrams.word_ngrams
     for length in range(shortest, longest + 1):
-        for start in words.inside(np.arange(len(words) - length + 1), length).tolist():
-            run = joined[words.spaces[start] + 1 : words.spaces[start + length]]
+        for start in range(len(words) - length + 1):
+            run = " ".join(spelled[start : start + length])
             sources[f"words__{run}"] += range(start, start + length)
     if ngrams.char_ngrams is not None:
         owners, _, begins, sizes = words.cut(np.arange(len(words)), *ngrams.char_ngrams)

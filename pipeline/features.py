@@ -18,7 +18,7 @@ from .words import Words, chunked
 
 # Characters whose features are made at a time. Each look-up table has to come into the processor's cache again for each
 # of these chunks, which fewer of them do less often; larger ones do not fit there themselves.
-_CHUNK = 300_000
+_CHUNK = 400_000
 
 
 class TextFeatures(TransformerMixin, BaseEstimator):

@@ -39,7 +39,7 @@ class KeywordIndex:
         self._longest = int(words.counts.max(initial=1))
         opening = words.counts.cumsum() - words.counts
         hashes = np.zeros(len(spelled), dtype=np.uint64)
-        for length, some in enumerate(words.runs(self._longest), start=1):
+        for length, some in enumerate(words.runs(self._longest).T, start=1):
             whole = (words.counts == length).nonzero()[0]
             hashes[whole] = some.take(opening[whole])
         known = distinct(hashes)

@@ -63,8 +63,8 @@ True
 'الامن اوقفت الشرطه امس 3 اشخاص'
 
 How it is fast: all rules on single characters together are one NumPy look-up table over code points, built from
-PyArabic's constants; a batch is joined, looked up once and cut apart. The rules on sequences are regular expressions,
-run only on the texts in which a trigger character occurs.
+PyArabic's constants; a batch is joined, looked up once and cut apart. The table marks the characters that a rule on
+sequences may begin with; these rules are regular expressions, run only on the texts with such a mark.
 """
 
 import html
@@ -74,13 +74,15 @@ import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
+from operator import attrgetter
+from string import ascii_lowercase
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .words import SPACE, Words, chunked, ranges
+from .words import SPACE, Words, chunked, distinct, ranges
 
 with warnings.catch_warnings():
     # PyArabic 0.6.15 writes "\w" in a plain string, of which Python 3.12 and later warn where no byte code is kept.
@@ -143,10 +145,17 @@ _PERSIAN = {
 }
 
 # Outside Unicode: what the table gives for a character that is to vanish, one that lies beyond the table, which covers
-# the Basic Multilingual Plane, and one that the two patterns above may find. The last is the highest, to be seen first.
-_DROP, _BEYOND, _COMPOSE = 0x110000, 0x110001, 0x110002
+# the Basic Multilingual Plane, one that a rule on sequences may begin with, and one for the last two patterns above.
+_DROP, _BEYOND, _BEGIN, _COMPOSE = range(0x110000, 0x110004)
 _BMP = 0x10000
 _COMPOSABLE = [*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFD), *range(0x0653, 0x0656)]
+# Every address and script has a small Latin letter or an @ in it; few Arabic articles have one.
+_BEGINNINGS = {"html": "&<", "scripts": ascii_lowercase, "urls": ascii_lowercase + "@", "hashtags": "#"}
+_RULES = (
+    *("html", "scripts", "urls", "hashtags", "unicode_forms", "invisible", "vowel_signs", "tatweel", "alef", "hamza"),
+    *("alef_maksura", "teh_marbuta", "persian", "digits", "case", "elongation", "punctuation"),
+)
+_switches = attrgetter(*_RULES)
 _CHUNK = 10_000  # characters at a time, so that they stay in the processor's cache
 
 # For each rule on single characters: code point to code point. `punctuation`, the first, goes by Unicode category.
@@ -252,9 +261,8 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         for chunk in chunked(texts, _CHUNK):
             codes, bounds = self._fold(chunk)
             joined = codes.tobytes().decode("utf-32-le", "surrogatepass")
-            # Before the next text lies the space that parts them, unless it was surplus.
-            normalized += [joined[start:end] for start, end in pairwise(bounds.tolist())]
-        return [text.rstrip(" ") if self.punctuation else text[:-1] for text in normalized]
+            normalized += [joined[start : end - 1] for start, end in pairwise(bounds.tolist())]
+        return [" ".join(text.split()) for text in normalized] if self.punctuation else normalized
 
     def words(self, texts: list[str]) -> Words:
         """Normalize a batch of texts and split it into words: ``Words.of(transform(texts))``, without the strings."""
@@ -262,7 +270,11 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
             return Words.of(self.transform(texts))
         codes, bounds = self._fold(texts)
         spaces = (codes == SPACE).nonzero()[0]
-        return Words(codes, spaces, np.diff(np.searchsorted(spaces, bounds)))
+        gaps = (spaces[1:] - spaces[:-1] > 1).nonzero()[0]  # between others there is no word
+        closes = spaces.take(gaps + 1)
+        counts = closes.searchsorted(bounds[1:])  # words up to the end of each text
+        counts[1:] -= counts[:-1].copy()
+        return Words(codes, spaces.take(gaps), closes, counts)
 
     def normalize(self, text: str) -> str:
         """Normalize one text."""
@@ -290,31 +302,48 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         return ord(chr(code).lower()) if self.case else code
 
     def _fold(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
-        """Give the normalized code points: a space, then each text with a space after it; and where each text begins.
-
-        No space follows another, so that a text without words is nothing at all.
-        """
-        texts = [self._replace_sequences(text) for text in texts]
-        switches = [getattr(self, rule) for rule in _TABLE_RULES]
-        raw = _encode(texts)
-        codes = _table(self.unicode_forms, *switches).take(raw, mode="clip")
-        if (highest := codes.max()) == _COMPOSE:
-            texts = [_compose(text) for text in texts]
-            raw = _encode(texts)
-            codes = _table(False, *switches).take(raw, mode="clip")
-            highest = codes.max()
-        if highest == _BEYOND:
-            beyond = (codes == _BEYOND).nonzero()[0]
-            codes[beyond] = [self._map_beyond(code) for code in raw[beyond].tolist()]
-        bounds = np.cumsum([1, *(len(text) + 1 for text in texts)])
-
+        """Give the normalized code points: a space, then each text with a space after it; and where the texts begin."""
+        codes, bounds = self._look_up(texts)
         codes, bounds = _drop(codes, bounds, (codes == _DROP).nonzero()[0])
-        if self.punctuation:
-            is_space = codes == SPACE
-            codes, bounds = _drop(codes, bounds, (is_space[1:] & is_space[:-1]).nonzero()[0] + 1)
         if self.elongation:
             codes, bounds = _drop(codes, bounds, _elongations(codes))
         return codes, bounds
+
+    def _look_up(self, texts: list[str], sequences: bool = True) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
+        """Apply the rules on sequences, if so asked, and those on single characters; see `_fold`."""
+        switches = _switches(self)
+        raw = _encode(texts)
+        codes = _table(sequences, *switches).take(raw, mode="clip")
+        bounds = np.cumsum([1, *(len(text) + 1 for text in texts)])
+        if codes.max() < _BEYOND:
+            return codes, bounds
+        marked = (codes >= _BEYOND).nonzero()[0]
+        marks = codes.take(marked)
+        beyond, begin = marked[marks == _BEYOND], marked[marks != _BEYOND]
+        codes[beyond] = [self._map_beyond(code) for code in raw[beyond].tolist()]
+        composable = {*np.searchsorted(bounds, marked[marks == _COMPOSE], side="right").tolist()}
+        changed = {}
+        for i in distinct(np.searchsorted(bounds, begin, side="right")).tolist():
+            text = self._replace_sequences(texts[i - 1])
+            if self.unicode_forms and (i in composable or text is not texts[i - 1]):
+                text = _compose(text)
+            if text is not texts[i - 1]:
+                changed[i - 1] = text
+        codes[begin] = _table(False, *switches).take(raw[begin])
+        return self._replace(codes, bounds, changed) if changed else (codes, bounds)
+
+    def _replace(
+        self, codes: NDArray[np.uint32], bounds: NDArray[np.intp], changed: dict[int, str]
+    ) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
+        """Put other texts, given by their numbers, in the place of some."""
+        new, starts = self._look_up(list(changed.values()), sequences=False)
+        parts, done = [], 0
+        for i, (start, end) in zip(changed, pairwise(starts.tolist()), strict=True):
+            parts += [codes[done : bounds[i]], new[start:end]]
+            done = bounds[i + 1]
+        sizes = np.diff(bounds)
+        sizes[list(changed)] = np.diff(starts)
+        return np.concatenate([*parts, codes[done:]]), np.cumsum([1, *sizes.tolist()])
 
 
 def check_texts(texts: Iterable[str]) -> list[str]:
@@ -351,21 +380,28 @@ def _drop(
 
 
 @lru_cache(maxsize=64)
-def _table(mark_composable: bool, *switches: bool) -> NDArray[np.uint32]:
-    """Where each code point of the Basic Multilingual Plane goes under these switches, one a rule of `_TABLE_RULES`."""
+def _table(sequences: bool, *switches: bool) -> NDArray[np.uint32]:
+    """Where each code point of the Basic Multilingual Plane goes under these switches, one a rule.
+
+    With `sequences`, marks stand at the characters with which a rule on sequences may begin.
+    """
+    is_on = dict(zip(_RULES, switches, strict=True))
     table = np.arange(_BMP + 1, dtype=np.uint32)
-    for (rule, pairs), on in zip(_TABLE_RULES.items(), switches, strict=True):
-        if on and rule == "punctuation":
+    for rule, pairs in _TABLE_RULES.items():
+        if is_on[rule] and rule == "punctuation":
             # Letters, marks and numbers stay; all else, surrogates and control characters too, parts words.
             table[[code for code in range(_BMP) if unicodedata.category(chr(code))[0] not in "LMN"]] = SPACE
             # These part no word: their own rules drop them, or they stay.
             for code in (*_INVISIBLE, ord(araby.TATWEEL)):
                 table[code] = code
-        elif on:
+        elif is_on[rule]:
             for code, target in pairs.items():
                 table[code] = target
     table[_BMP] = _BEYOND
-    if mark_composable:
+    for rule, signs in _BEGINNINGS.items() if sequences else ():
+        if is_on[rule] and not (rule == "hashtags" and is_on["punctuation"]):  # then its signs part words anyway
+            table[[*map(ord, signs)]] = _BEGIN
+    if sequences and is_on["unicode_forms"]:
         table[_COMPOSABLE] = _COMPOSE
     table.flags.writeable = False
     return table

@@ -21,9 +21,10 @@ from sklearn.svm import LinearSVC
 
 from .classifier import ThemeClassifier, build_model
 from .config import Config
-from .features import build_features
-from .linear import TOLERANCE
+from .features import TextFeatures, build_features
+from .linear import TOLERANCE, fit_planes
 from .normalize import ArabicNormalizer
+from .projection import Projection
 from .themes import Taxonomy
 
 Labels = NDArray[np.int8]
@@ -152,35 +153,68 @@ class PyArabicChain(TransformerMixin, BaseEstimator):
         ]
 
 
+class OneFit(BaseEstimator):
+    """Our features and one fit, as the peers learn: neither calibration, nor thresholds, nor pruning."""
+
+    def __init__(self, features: TextFeatures, C: float, balanced: bool) -> None:
+        self.features, self.C, self.balanced = features, C, balanced
+
+    def fit(self, texts: list[str], labels: Labels) -> Self:
+        """Learn features and hyperplanes."""
+        X = self.features.fit_transform(texts)
+        self.coef_, self.intercept_ = fit_planes("svm", X, labels, self.C, self.balanced, seed=0)
+        self._project = Projection(self.features, self.coef_)
+        return self
+
+    def decision_function(self, texts: list[str]) -> NDArray[np.float32]:
+        """Give the distances from the hyperplanes, shape (n_texts, n_labels)."""
+        distances: NDArray[np.float32] = self._project(texts)[0] + self.intercept_
+        return distances
+
+    def predict(self, texts: list[str]) -> NDArray[np.bool_]:
+        """Say on which side of the hyperplanes texts lie, shape (n_texts, n_labels)."""
+        return self.decision_function(texts) > 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {key: value for key, value in state.items() if key != "_project"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._project = Projection(self.features, self.coef_)
+
+
 def _ours(task: Task, **features: Any) -> ThemeClassifier:
     return build_model(replace(task.config, features=replace(task.config.features, **features)), task.taxonomy)
 
 
-def _one_fit(task: Task, **features: Any) -> Pipeline:
-    """Our features and one fit, as the peers learn: neither calibration, nor thresholds, nor pruning."""
+def _one_fit(task: Task, **features: Any) -> "OneFit":
     wanted = replace(task.config.features, **features)
-    return make_pipeline(build_features(task.config.normalize, wanted, task.taxonomy), _svm(task))
+    chosen = task.config.classifier
+    return OneFit(build_features(task.config.normalize, wanted, task.taxonomy), chosen.C, chosen.balanced)
 
 
 def _svm(task: Task) -> OneVsRestClassifier:
     """scikit-learn's linear SVM, a label after the other, with the settings of this project."""
-    C = task.config.classifier.C
-    return OneVsRestClassifier(LinearSVC(C=C, class_weight="balanced", tol=TOLERANCE, random_state=0))
+    chosen = task.config.classifier
+    weight = "balanced" if chosen.balanced else None
+    return OneVsRestClassifier(LinearSVC(C=chosen.C, class_weight=weight, tol=TOLERANCE, random_state=0))
 
 
-def _linear(task: Task, *blocks: dict[str, Any]) -> Pipeline:
+def _linear(task: Task, *, letters: bool) -> Pipeline:
     """Tuned scikit-learn: the settings of this project, made of scikit-learn's own parts."""
-    shared: dict[str, Any] = {"min_df": 2, "lowercase": False, "dtype": np.float32}
-    union = FeatureUnion(
-        [(block["analyzer"], TfidfVectorizer(**shared, **block)) for block in blocks],
-        transformer_weights={block["analyzer"]: _WEIGHTS[block["analyzer"]] for block in blocks},
+    wanted = task.config.features
+    shared: dict[str, Any] = {"min_df": wanted.min_df, "lowercase": False, "dtype": np.float32}
+    words = TfidfVectorizer(
+        token_pattern=r"\S+", ngram_range=wanted.word_ngrams, sublinear_tf=wanted.sublinear_tf, **shared
     )
-    return make_pipeline(ArabicNormalizer(), union, _svm(task))
+    blocks, weights = [("words", words)], {}
+    if letters:
+        blocks.append(("letters", TfidfVectorizer(analyzer="char_wb", ngram_range=wanted.char_ngrams, **shared)))
+        weights["letters"] = wanted.char_weight
+    return make_pipeline(ArabicNormalizer(), FeatureUnion(blocks, transformer_weights=weights), _svm(task))
 
 
-_WORDS: dict[str, Any] = {"analyzer": "word", "token_pattern": r"\S+", "ngram_range": (1, 2), "sublinear_tf": True}
-_LETTERS: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (3, 5)}
-_WEIGHTS = {"word": 1.0, "char_wb": 0.3}
 _NO_LETTERS: dict[str, Any] = {"char_weight": 0.0, "keyword_weight": 0.0}
 
 CONTENDERS: dict[str, Callable[[Task], Any]] = {
@@ -188,8 +222,8 @@ CONTENDERS: dict[str, Callable[[Task], Any]] = {
     "ours, as shipped": lambda task: _Sklearn(task, _ours(task)),
     "ours, words and pairs, one fit": lambda task: _Sklearn(task, _one_fit(task, **_NO_LETTERS)),
     "ours, as shipped, one fit": lambda task: _Sklearn(task, _one_fit(task)),
-    "scikit-learn tuned, words and pairs": lambda task: _Sklearn(task, _linear(task, _WORDS)),
-    "scikit-learn tuned, with letters": lambda task: _Sklearn(task, _linear(task, _WORDS, _LETTERS)),
+    "scikit-learn tuned, words and pairs": lambda task: _Sklearn(task, _linear(task, letters=False)),
+    "scikit-learn tuned, with letters": lambda task: _Sklearn(task, _linear(task, letters=True)),
     "textbook, words and pairs": lambda task: _Sklearn(
         task,
         make_pipeline(

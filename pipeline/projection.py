@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .hashtable import Ints
+from .tfidf import narrow, tally
 from .words import Words
 
 if TYPE_CHECKING:
     from .features import TextFeatures
 
+_TINY = np.float32(np.finfo(np.float32).tiny)
 Floats = NDArray[np.float32]
 Projected = tuple[Floats, NDArray[np.bool_], NDArray[np.float64]]
 
@@ -36,15 +38,17 @@ class Projection:
         self.features, self.coef = features, coef
         ngrams = features.ngrams_
         by_feature = np.ascontiguousarray(coef.T, dtype=np.float32)
-        n_runs, n_ngrams = ngrams.n_runs, len(ngrams.idf_)
-        self._runs = by_feature[:n_runs]
+        n_runs, n_ngrams, n_outputs = ngrams.n_runs, len(ngrams.idf_), len(coef)
         self._rates = by_feature[n_ngrams:]
-        # Of each run of letters, and of each known word, the last row that of no word: its outputs, and its mass.
-        idf = ngrams.idf_[n_runs:, None]
-        self._letters = np.concatenate((by_feature[n_runs:n_ngrams] * idf, idf * idf), axis=1)
-        spelled = ngrams.spelling()
-        self._words = np.zeros((spelled.shape[0] + 1, self._letters.shape[1]), dtype=np.float32)
-        self._words[:-1] = spelled @ self._letters
+        # Of each n-gram that occurs once, its outputs, and what it adds to the text's length, squared: its mass.
+        idf = ngrams.idf_[:, None]
+        weighed = np.concatenate((by_feature[:n_ngrams] * idf, idf * idf), axis=1)
+        self._runs = np.zeros((ngrams.n_places, n_outputs + 1), dtype=np.float32)
+        self._runs[:n_runs] = weighed[:n_runs]
+        self._letters = weighed[n_runs:]
+        # Of all letters of each known word; the last row is that of no word.
+        self._words = np.zeros((ngrams.n_places + 1, n_outputs + 1), dtype=np.float32)
+        self._words[:-1] = ngrams.spelling() @ self._letters
 
     def __call__(self, texts: Sequence[str]) -> Projected:
         """Multiply: ``features.transform(texts) @ coef.T``.
@@ -61,60 +65,71 @@ class Projection:
         unseen : ndarray of float64, shape (n_texts,)
             Share of its words that are not in ``features.ngrams_.vocabulary_``; 1 for a text without words.
         """
-        products = np.zeros((len(texts), self._runs.shape[1]), dtype=np.float32)
+        products = np.zeros((len(texts), len(self.coef)), dtype=np.float32)
         known = np.zeros(len(texts), dtype=np.bool_)
         unseen = np.ones(len(texts))
         first = 0
         for words in self.features.split(texts):
             rows = slice(first, first := first + len(words.counts))
-            numbers = self.features.ngrams_.number(words)
-            self._add(words, numbers, products[rows], known[rows])
-            seen = np.bincount(words.owners, numbers >= 0, len(words.counts))
-            unseen[rows] -= seen / np.maximum(words.counts, 1)
+            places = self.features.ngrams_.find(words)
+            products[rows], known[rows] = self._multiply(words, places)
+            unseen[rows] -= words.count(places[:, 0] >= 0) / np.maximum(words.counts, 1)
         return products, known, unseen
 
-    def _add(self, words: Words, numbers: Ints, products: Floats, known: NDArray[np.bool_]) -> None:
+    def _multiply(self, words: Words, places: Ints) -> tuple[Floats, NDArray[np.bool_]]:
         # Summed text by text, so that each gets the same bits alone and among others.
-        ngrams = self.features.ngrams_
-        values, columns, bounds = ngrams.weigh_runs(words, numbers)
-        sizes = bounds[1:] - bounds[:-1]
-        products += _sum_weighted(self._runs, columns, values, sizes)
-        known |= sizes > 0
-        if ngrams.char_ngrams is not None:
-            letters = self._add_letters(words, numbers)
-            filled = letters[:, -1].nonzero()[0]
-            mass = letters[filled, -1:]
-            products[filled] += letters[filled, :-1] * (np.float32(ngrams.char_weight) / np.sqrt(mass))
-            known[filled] = True
+        products, known = _scale(self._sum_runs(words, places), 1.0)
+        if self.features.ngrams_.char_ngrams is not None:
+            letters, spelled = _scale(self._sum_letters(words, places[:, 0]), self.features.ngrams_.char_weight)
+            products += letters
+            known |= spelled
         if self.features.keywords_ is not None:
             rates = self.features.rate(words)
             texts, columns = rates.nonzero()
-            sizes = np.bincount(texts, minlength=len(rates))
-            products += _sum_weighted(self._rates, columns, rates[texts, columns], sizes)
+            parts = self._rates.take(columns, axis=0) * rates[texts, columns][:, None]
+            products += _sum_rows(parts, np.bincount(texts, minlength=len(rates)))
             known[texts] = True
+        return products, known
 
-    def _add_letters(self, words: Words, numbers: Ints) -> Floats:
+    def _sum_runs(self, words: Words, places: Ints) -> Floats:
+        """Sum outputs and mass of the words of each text, and of their runs."""
+        found = (places >= 0).ravel().nonzero()[0]
+        counts, columns, bounds = tally(words, found // places.shape[1], places.ravel().take(found))
+        parts = self._runs.take(columns, axis=0, mode="clip")
+        several = (counts > 1).nonzero()[0]
+        times = counts.take(several)[:, None]
+        if self.features.ngrams_.sublinear_tf:
+            times = np.log(times) + np.float32(1)
+        some = parts.take(several, axis=0) * times
+        some[:, -1:] *= times
+        parts[several] = some
+        return _sum_rows(parts, bounds[1:] - bounds[:-1])
+
+    def _sum_letters(self, words: Words, numbers: Ints) -> Floats:
         """Sum outputs and mass of the letters of each text."""
         letters = _sum_rows(self._words.take(numbers, axis=0), words.counts)
         unknown = (numbers < 0).nonzero()[0]
         which, found = self.features.ngrams_.spell(words, unknown)
+        if len(words.counts) == 1:
+            return letters + _sum_rows(self._letters.take(found, axis=0), np.array([len(found)]))
         owners = words.owners.take(unknown.take(which))
-        narrow = np.uint16 if len(words.counts) < 1 << 16 else np.uint32  # 16 bits are sorted fastest
-        order = np.argsort(owners.astype(narrow), kind="stable")
+        order = np.argsort(owners.astype(narrow(len(words.counts))), kind="stable")
         parts = self._letters.take(found.take(order), axis=0)
         letters += _sum_rows(parts, np.bincount(owners, minlength=len(words.counts)))
         return letters
 
 
-def _sum_weighted(rows: Floats, some: Ints, weights: Floats, sizes: Ints) -> Floats:
-    """Weigh some of the rows, and sum them as `_sum_rows` does."""
-    parts = rows.take(some, axis=0)
-    parts *= weights[:, None]
-    return _sum_rows(parts, sizes)
+def _scale(sums: Floats, weight: float) -> tuple[Floats, NDArray[np.bool_]]:
+    """Divide outputs by the root of their mass, and multiply them by a weight; tell where there is any mass."""
+    outputs, mass = sums[:, :-1], sums[:, -1:]
+    outputs *= weight / np.sqrt(np.maximum(mass, _TINY))
+    return outputs, mass[:, 0] > 0
 
 
 def _sum_rows(rows: Floats, sizes: Ints) -> Floats:
     """Sum the first rows, the next ones, and so on, as many as each size says."""
+    if len(sizes) == 1 and len(rows):
+        return np.add.reduceat(rows, [0], axis=0)
     sums = np.zeros((len(sizes), rows.shape[1]), dtype=np.float32)
     filled = sizes.nonzero()[0]
     if filled.size:

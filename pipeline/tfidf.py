@@ -1,7 +1,7 @@
 """TF-IDF of words, runs of words and runs of letters inside words: scikit-learn's, many times as fast.
 
 What makes it fast: words, and all runs, are 64-bit hashes (`pipeline.words`), looked up in bulk (`pipeline.hashtable`);
-the letters of a word that was known in training were looked up then; features are counted by sorting. What a feature
+the letters of a word that was known in training were looked up then; nothing is sorted to be counted. What a feature
 is called is kept beside, so that it can be explained.
 """
 
@@ -15,12 +15,13 @@ from scipy.sparse import csr_matrix, diags_array, hstack
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from .hashtable import HashFilter, HashTable, Ints
+from .hashtable import HashTable, Ints, count_distinct
 from .words import Words, batched, collect, distinct, hash_letters, join, ranges
 
 _NO_PLACES: Ints = np.zeros(0, dtype=np.int64)
+_REMAINDERS = (1 << 22) - 3  # a prime number, much larger than the number of runs in most corpora
 _CHUNK = 64  # texts whose features are counted at a time, so that they stay in the processor's cache
-_DERIVED = ("_words", "_runs", "_maybe", "_letters", "_spelled", "_sizes", "_n_letters", "n_runs")
+_DERIVED = ("_runs", "_letters", "_spelled", "_sizes", "_n_letters", "n_runs", "n_places")
 
 
 class Sparse(NamedTuple):
@@ -30,6 +31,7 @@ class Sparse(NamedTuple):
     ----------
     values : ndarray of float32, shape (n_values,)
     columns : ndarray of int, shape (n_values,)
+        Those of a text in no order.
     bounds : ndarray of int, shape (n_texts + 1,)
         Where the values of each text begin.
     """
@@ -124,7 +126,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         """Learn from texts that are split into words already, and give their features; as `fit_transform` does."""
         counts = np.concatenate([np.zeros(0, dtype=np.int64), *(words.counts for words in chunks)])
         lexicon, numbers = collect(chunks)
-        pairs = distinct(np.repeat(np.arange(len(counts)), counts) << 32 | numbers)  # of text and word
+        pairs = _distinct_pairs(numbers, chunks)
         in_texts = np.bincount(pairs & 0xFFFFFFFF, minlength=len(lexicon))
         frequent = (in_texts >= self.min_df).nonzero()[0]
         names = dict(zip(lexicon.write(frequent), frequent.tolist(), strict=True))
@@ -140,7 +142,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         self._prepare()
         if not self.n_runs + self._n_letters:
             raise ValueError(f"no feature occurs in {self.min_df} texts or more; lower min_df, or give more texts")
-        places = [self.number(words) for words in chunks]
+        places = list(map(self.find, chunks))
         runs, letters = (list(map(count, chunks, places)) for count in (self._count_runs, self._count_letters))
         found_in = [
             np.bincount(np.concatenate([part.columns for part in parts]), minlength=size)
@@ -151,17 +153,22 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
 
     def weigh(self, chunks: Sequence[Words]) -> csr_matrix:
         """Turn texts that are split into words already into features, as `transform` does."""
-        numbers = [self.number(words) for words in chunks]
-        letters = [self._weigh_letters(self._count_letters(*part)) for part in zip(chunks, numbers, strict=True)]
-        return self._join([self.weigh_runs(*part) for part in zip(chunks, numbers, strict=True)], letters)
+        places = list(map(self.find, chunks))
+        letters = [self._weigh_letters(self._count_letters(*part)) for part in zip(chunks, places, strict=True)]
+        runs = [self._weigh_runs(self._count_runs(*part)) for part in zip(chunks, places, strict=True)]
+        return self._join(runs, letters)
 
-    def number(self, words: Words) -> Ints:
-        """Give each word its place in `vocabulary_`; -1 where it has none."""
-        return self._words.find(words.hashes)
+    def find(self, words: Words) -> Ints:
+        """Find the runs of 1 word, of 2 words, … that begin at each word.
 
-    def weigh_runs(self, words: Words, numbers: Ints) -> Sparse:
-        """Give the first block of features: words and their runs."""
-        return self._weigh_runs(self._count_runs(words, numbers))
+        Returns
+        -------
+        ndarray of int, shape (n_words, longest run of words)
+            The column of each; for words that are known but no features, numbers from `n_runs` to `n_places`; -1 for
+            what is not known.
+        """
+        longest = self.word_ngrams[1]
+        return self._runs.find(words.runs(longest).ravel()).reshape(len(words), longest)
 
     def spell(self, words: Words, some: Ints) -> tuple[Ints, Ints]:
         """Find the known runs of letters in some words: place of the word among them, number of the run."""
@@ -172,7 +179,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         return which.take(hits), found.take(hits)
 
     def spelling(self) -> csr_matrix:
-        """Say how often each word of `vocabulary_` holds each run of letters: shape (n_words, n_letters)."""
+        """Say how often each known word, by its number in `find`, holds each run of letters: (n_places, n_letters)."""
         starts, letters = self._spelled
         values = np.ones(len(letters), dtype=np.float32)
         return csr_matrix((values, letters, starts), shape=(len(starts) - 1, self._n_letters))
@@ -262,41 +269,33 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         for some in self.runs_:
             hashes.append(join(hashes[-1].take(some[:, 0]), hashes[0].take(some[:, 1])))
         self._sizes = tuple(map(len, hashes))
-        self._words = HashTable(hashes[0])  # even those that are no features: their letters are looked up by number
         kept = [some[:size] for some, size in zip(hashes, self.kept_, strict=True)]
-        runs = np.concatenate([hashes[0][:0], *kept[1:]])
-        self._runs, self._maybe = HashTable(runs), HashFilter(runs)  # few runs of words are known
+        # Words that are no features come last: their letters are looked up by number.
+        self._runs = HashTable(np.concatenate([*kept, hashes[0][self.kept_[0] :]]))
         self.n_runs = sum(self.kept_)
+        self.n_places = self.n_runs + len(words) - self.kept_[0]
         letters = [hash_letters(_rows(some, n)) for n, some in enumerate(self.letters_, start=1)]
         self._letters = HashTable(np.concatenate([hashes[0][:0], *letters]))
         self._n_letters = sum(map(len, letters))
-        nothing = np.zeros(len(words) + 1, dtype=np.int64), _NO_PLACES
-        spelled = self.char_ngrams is not None
-        self._spelled = _by_owner(len(words), *self.spell(words, np.arange(len(words)))) if spelled else nothing
+        self._spelled = np.zeros(self.n_places + 1, dtype=np.int64), _NO_PLACES
+        if self.char_ngrams is not None:
+            owners, found = self.spell(words, np.arange(len(words)))
+            owners[owners >= self.kept_[0]] += self.n_runs - self.kept_[0]
+            self._spelled = _by_owner(self.n_places, owners, found)
 
-    def _count_runs(self, words: Words, numbers: Ints) -> Sparse:
-        places, columns = [_NO_PLACES], [_NO_PLACES]  # of the words that runs begin at, and of the features
-        if n_words := self.kept_[0]:
-            features = ((numbers >= 0) & (numbers < n_words)).nonzero()[0]
-            places.append(features)
-            columns.append(numbers.take(features))
-        shortest = max(2, self.word_ngrams[0])
-        for length, hashes in enumerate(words.runs(self.word_ngrams[1])[shortest - 1 :], start=shortest):
-            some = words.inside(self._maybe.may_hold(hashes).nonzero()[0], length)
-            found = self._runs.find(hashes.take(some))
-            hits = (found >= 0).nonzero()[0]
-            places.append(some.take(hits))
-            columns.append(found.take(hits) + n_words)
-        return _tally(words, np.concatenate(places), np.concatenate(columns), self.n_runs)
+    def _count_runs(self, words: Words, places: Ints) -> Sparse:
+        features = (places.view(np.uint64) < self.n_runs).ravel().nonzero()[0]  # -1 is a high number there
+        return tally(words, features // places.shape[1], places.ravel().take(features))
 
-    def _count_letters(self, words: Words, numbers: Ints) -> Sparse:
+    def _count_letters(self, words: Words, places: Ints) -> Sparse:
         if self.char_ngrams is None:
-            return _tally(words, _NO_PLACES, _NO_PLACES, 0)
+            return tally(words, _NO_PLACES, _NO_PLACES)
+        numbers = places[:, 0]
         known, unknown = (numbers >= 0).nonzero()[0], (numbers < 0).nonzero()[0]
         sizes, found = gather(*self._spelled, numbers.take(known))
         which, more = self.spell(words, unknown)
-        places = np.concatenate((known.repeat(sizes), unknown.take(which)))
-        return _tally(words, places, np.concatenate((found, more)), self._n_letters)
+        at = np.concatenate((known.repeat(sizes), unknown.take(which)))
+        return tally(words, at, np.concatenate((found, more)))
 
     def _weigh_runs(self, counts: Sparse) -> Sparse:
         values = np.log(counts.values) + np.float32(1) if self.sublinear_tf else counts.values.copy()
@@ -314,28 +313,30 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
 
     def _join(self, runs: Sequence[Sparse], letters: Sequence[Sparse]) -> csr_matrix:
         blocks = _rows_of(runs, self.n_runs), _rows_of(letters, self._n_letters)
-        return hstack(blocks, format="csr", dtype=np.float32)
+        X = hstack(blocks, format="csr", dtype=np.float32)
+        X.sort_indices()  # learners read them faster so
+        return X
 
 
-def _tally(words: Words, places: Ints, columns: Ints, n_columns: int) -> Sparse:
+def tally(words: Words, places: Ints, columns: Ints) -> Sparse:
     """Count how often each column occurs in each text, given the words that it was found at."""
     n_texts = len(words.counts)
-    cells = columns if n_texts == 1 else words.owners.take(places) * n_columns + columns
-    narrow = np.uint32 if n_texts * n_columns < 1 << 32 else np.int64  # half as long to sort
-    ordered = np.sort(cells.astype(narrow))
-    first = np.ones(len(cells), dtype=np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    starts = first.nonzero()[0]
-    cells = ordered.take(starts).astype(np.int64)
-    counts = np.empty(len(starts), dtype=np.float32)
-    np.subtract(starts[1:], starts[:-1], out=counts[:-1], casting="unsafe")
-    counts[-1:] = len(ordered) - starts[-1:]
     if n_texts == 1:
-        return Sparse(counts, cells, np.array([0, len(cells)]))
-    edges = np.arange(n_texts + 1) * n_columns
-    bounds = cells.searchsorted(edges)
-    cells -= edges[:-1].repeat(bounds[1:] - bounds[:-1])
-    return Sparse(counts, cells, bounds)
+        last, counts = count_distinct(columns)
+        return Sparse(counts.astype(np.float32), columns.take(last), np.array([0, len(last)]))
+    owners = words.owners.take(places)
+    last, counts = count_distinct(owners << 32 | columns)
+    owners = owners.take(last)
+    if (owners[1:] < owners[:-1]).any():
+        order = np.argsort(owners.astype(narrow(n_texts)), kind="stable")
+        owners, last, counts = owners.take(order), last.take(order), counts.take(order)
+    bounds = owners.searchsorted(np.arange(n_texts + 1))
+    return Sparse(counts.astype(np.float32), columns.take(last), bounds)
+
+
+def narrow(size: int) -> type[np.unsignedinteger[Any]]:
+    """Give the type of which numbers below a size are sorted fastest."""
+    return np.uint16 if size <= 1 << 16 else np.uint32
 
 
 def _scale_runs(features: Sparse) -> Sparse:
@@ -374,12 +375,25 @@ def _learn_runs(numbers: Ints, counts: Ints, longest: int, least: int) -> Iterat
         same_text = texts[length - 1 :] == texts[: len(last)]
         starts = (same_text & (last >= 0) & (shorter[: len(last)] >= 0)).nonzero()[0]
         keys = shorter.take(starts) * base + last.take(starts)
-        in_texts = distinct(keys << bits | texts.take(starts)) >> bits
-        known, times = np.unique(in_texts, return_counts=True)
-        known = known[times >= least]
+        # Most runs occur once. One that shares its remainder with fewer others than that needs no sorting.
+        remainders = keys % _REMAINDERS
+        some = (np.bincount(remainders).take(remainders) >= least).nonzero()[0]
+        in_texts = distinct(keys.take(some) << bits | texts.take(starts.take(some))) >> bits
+        firsts = np.flatnonzero(np.diff(in_texts, prepend=-1))
+        known = in_texts.take(firsts)[np.diff(firsts, append=len(in_texts)) >= least]
         shorter = np.full(len(numbers), -1)
         shorter[starts] = HashTable(known.view(np.uint64)).find(keys.view(np.uint64))
         yield np.column_stack(np.divmod(known, max(1, base))).astype(np.int32)
+
+
+def _distinct_pairs(numbers: Ints, chunks: Sequence[Words]) -> Ints:
+    """Say which words are in which texts: a text's number, shifted by 32 bits, and a word's; in the texts' order."""
+    pairs, first, text = [_NO_PLACES], 0, 0
+    for words in chunks:
+        some = (words.owners + text) << 32 | numbers[first : first + len(words)]
+        pairs.append(some.take(count_distinct(some)[0]))
+        first, text = first + len(words), text + len(words.counts)
+    return np.concatenate(pairs)
 
 
 def _learn_letters(lexicon: Words, pairs: Ints, n_texts: int, shortest: int, longest: int, least: int) -> Iterator[str]:
@@ -392,14 +406,13 @@ def _learn_letters(lexicon: Words, pairs: Ints, n_texts: int, shortest: int, lon
     for begin, end in pairwise(bounds):
         some = pairs[begin:end]
         times, found = gather(*spelled, some & 0xFFFFFFFF)
-        cells = distinct(np.repeat(some >> 32, times) << 32 | found)
-        in_texts += np.bincount(cells & 0xFFFFFFFF, minlength=len(known))
+        once, _ = count_distinct(np.repeat(some >> 32, times) << 32 | found)
+        in_texts += np.bincount(found.take(once), minlength=len(known))
     somewhere = np.zeros(len(known), dtype=np.int64)
     somewhere[numbers] = np.arange(len(numbers))
     kept = np.sort(somewhere[in_texts >= least])
     for length, (first, end) in enumerate(pairwise(np.searchsorted(kept, np.cumsum([0, *sizes]))), start=1):
-        begin = starts.take(kept[first:end])
-        letters = lexicon.codes.take(begin[:, None] + np.arange(length))
+        letters = lexicon.codes.take(starts.take(kept[first:end])[:, None] + np.arange(length))
         letters = letters[np.lexsort(letters.T[::-1])]
         yield letters.tobytes().decode("utf-32-le", "surrogatepass")
 
@@ -415,7 +428,7 @@ def _by_owner(n_owners: int, owners: Ints, values: Ints) -> tuple[Ints, Ints]:
 
 
 def gather(starts: Ints, values: Ints, owners: Ints) -> tuple[Ints, Ints]:
-    """Copy the values of some owners out of `_by_owner`: how many each has, and which."""
+    """Copy the values of some owners, out of `_by_owner`: how many each has, and which."""
     begin = starts.take(owners)
     sizes = starts.take(owners + 1) - begin
     return sizes, values.take(ranges(begin, sizes))

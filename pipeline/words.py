@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .hashtable import Hashes, HashTable, Ints
+from .hashtable import Hashes, HashTable, Ints, count_distinct
 
 SPACE = ord(" ")
 _T = TypeVar("_T")
@@ -30,15 +30,16 @@ class Words:
     Attributes
     ----------
     codes : ndarray of uint32
-        Code points: a space, then the words of all texts, each with one space after it.
-    spaces : ndarray of int, shape (n_words + 1,)
-        Where in `codes` the spaces are: word ``i`` lies between the spaces ``i`` and ``i + 1``.
+        Code points: a space, then the words of all texts, each with a space or more after it.
+    opens, closes : ndarray of int, shape (n_words,)
+        Where in `codes` the spaces before and after each word are.
     counts : ndarray of int, shape (n_texts,)
         How many words each text has.
     """
 
     codes: NDArray[np.uint32]
-    spaces: Ints
+    opens: Ints
+    closes: Ints
     counts: Ints
 
     @classmethod
@@ -52,10 +53,11 @@ class Words:
         split = [text.split() for text in texts]
         joined = " ".join(["", *(word for words in split for word in words), ""]) if any(split) else " "
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        return cls(codes, (codes == SPACE).nonzero()[0], np.array([len(words) for words in split], dtype=np.int64))
+        spaces = (codes == SPACE).nonzero()[0]
+        return cls(codes, spaces[:-1], spaces[1:], np.array([len(words) for words in split], dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(self.spaces) - 1
+        return len(self.opens)
 
     @cached_property
     def owners(self) -> Ints:
@@ -68,42 +70,51 @@ class Words:
         if not len(self):
             return np.zeros(0, dtype=np.uint64)
         # Powers by place among all letters, whatever the word; each sum is divided by the power its word began with.
+        # Sums up to a word's end, less those up to its start, are made twice as fast as each word's own.
         parts = []
         for first, last in self._pieces():
-            starts = self.spaces[first : last + 1] - self.spaces[first]
-            letters = self.codes[self.spaces[first] + 1 : self.spaces[last] + 1]
+            begin = self.opens[first]
+            letters = self.codes[begin : self.closes[last - 1]]
             powers, inverse = _powers(len(letters))
-            sums = np.add.reduceat(np.multiply(letters, powers, dtype=np.uint64), starts[:-1])
-            parts.append(sums * inverse.take(starts[:-1]))
-        return np.concatenate(parts)
+            sums = np.multiply(letters, powers, dtype=np.uint64).cumsum()
+            opens = self.opens[first:last] - begin
+            hashes = sums.take(self.closes[first:last] - (begin + 1))
+            hashes -= sums.take(opens)
+            hashes *= inverse.take(opens)
+            parts.append(hashes)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _pieces(self) -> Iterable[tuple[int, int]]:
         """Cut the words into pieces of some `_PIECE` letters: the first word of each, and of the next."""
         if len(self.codes) <= _PIECE:
             return [(0, len(self))]
-        places = np.arange(self.spaces[0], self.spaces[-1] + _PIECE, _PIECE)
-        return pairwise(distinct(np.searchsorted(self.spaces, places).clip(max=len(self))).tolist())
+        places = np.arange(0, len(self.codes) + _PIECE, _PIECE)
+        return pairwise(distinct(self.opens.searchsorted(places)).tolist())
 
-    def runs(self, longest: int) -> list[Hashes]:
-        """Hash the runs of words, those that reach into the next text too: see `inside`.
+    def count(self, flags: NDArray[np.bool_]) -> Ints:
+        """Count the flagged words of each text."""
+        if len(self.counts) == 1:
+            return np.array([np.count_nonzero(flags)])
+        sums, ends = np.concatenate(([0], flags.cumsum())), self.counts.cumsum()
+        return sums.take(ends) - sums.take(ends - self.counts)
+
+    def runs(self, longest: int) -> Hashes:
+        """Hash the runs of words.
 
         Returns
         -------
-        list of ndarray of uint64, one for runs of 1 word, of 2 words, … up to `longest`
-            Of the run that begins at each word, as far as there are words enough.
+        ndarray of uint64, shape (n_words, `longest`)
+            Of the runs of 1 word, of 2 words, … that begin at each word; 0 where they would reach beyond the text.
         """
-        known = [self.hashes]
-        while len(known) < longest:
-            shorter, last = known[-1][:-1], self.hashes[len(known) :]
-            known.append(join(shorter, last))
+        known = np.zeros((len(self), longest), dtype=np.uint64)
+        known[:, 0] = self.hashes
+        ends = self.counts.cumsum()
+        for length in range(1, min(longest, len(self))):
+            known[:-length, length] = join(known[:-length, length - 1], self.hashes[length:])
+        for length in range(1, min(longest, len(self))):
+            for rest in range(1, length + 1):  # words from here to the end of the text
+                known[ends - rest, length] = 0
         return known
-
-    def inside(self, starts: Ints, length: int) -> Ints:
-        """Leave out the starts of runs of this many words that reach into the next text."""
-        if len(self.counts) == 1:
-            return starts
-        whole: Ints = starts[self.owners.take(starts) == self.owners.take(starts + (length - 1))]
-        return whole
 
     def cut(self, words: Ints, shortest: int, longest: int) -> tuple[Ints, Hashes, Ints, list[int]]:
         """Cut words into runs of letters, as scikit-learn's ``analyzer="char_wb"`` does.
@@ -128,40 +139,42 @@ class Words:
         sizes : list of int
             How many of the runs have 1 letter, 2 letters, …; the shorter come first.
         """
-        opening = self.spaces.take(words)
-        lengths = self.spaces.take(words + 1) - opening + 1
-        ends = lengths.cumsum()
+        opening = self.opens.take(words)
+        lengths = self.closes.take(words) - opening + 1
         owner = np.arange(len(words)).repeat(lengths)
-        places = np.arange(len(owner))
-        room = ends.repeat(lengths) - places  # letters from here to the end of the word
-        places += (opening - ends + lengths).repeat(lengths)
+        places = ranges(opening, lengths)
+        room = (opening + lengths).take(owner) - places  # letters from here to the end of the word
         letters = self.codes.take(places).astype(np.uint64)
-        running = letters
-        where, hashes = [], []
+        least = min(shortest, _SHORTEST)
+        running, fits, hashes = letters, [], []
         for length in range(1, longest + 1):
             if length > 1:
-                running = running[:-1] * _LETTER + letters[length - 1 :]
-            if length < min(shortest, _SHORTEST):
-                where.append(places[:0])
-                continue
-            fits = room[: len(running)] >= length
-            if length < shortest:  # a whole word, or nothing
-                fits = (room[: len(running)] == length) & (lengths.take(owner[: len(running)]) == length)
-            where.append(fits.nonzero()[0])
-            hashes.append(running.take(where[-1]))
-        found = np.concatenate(where)
-        return owner.take(found), np.concatenate(hashes), places.take(found), [*map(len, where)]
+                running = running * _LETTER
+                running[: 1 - length] += letters[length - 1 :]  # what begins further on is no whole run
+            if length >= least:
+                hashes.append(running)
+                # A whole word, or nothing, where it is shorter than the shortest run.
+                fits.append(
+                    room >= length if length >= shortest else (room == length) & (lengths.take(owner) == length)
+                )
+        found = np.concatenate(fits).nonzero()[0]
+        bounds = found.searchsorted(np.arange(len(fits) + 1) * len(letters))
+        sizes = bounds[1:] - bounds[:-1]
+        some = np.concatenate(hashes).take(found)
+        found -= (np.arange(len(fits)) * len(letters)).repeat(sizes)
+        return owner.take(found), some, places.take(found), [0] * (least - 1) + sizes.tolist()
 
     def take(self, words: Ints) -> tuple[NDArray[np.uint32], Ints]:
         """Copy some words: their letters with a space after each, and their lengths with it."""
-        lengths = self.spaces.take(words + 1) - self.spaces.take(words)
-        return self.codes.take(ranges(self.spaces.take(words) + 1, lengths)), lengths
+        opens = self.opens.take(words)
+        lengths = self.closes.take(words) - opens
+        return self.codes.take(ranges(opens + 1, lengths)), lengths
 
     def write(self, words: Ints) -> list[str]:
         """Give some words as strings."""
         return [
             self.codes[start + 1 : end].tobytes().decode("utf-32-le", "surrogatepass")
-            for start, end in zip(self.spaces[words].tolist(), self.spaces[words + 1].tolist(), strict=True)
+            for start, end in zip(self.opens[words].tolist(), self.closes[words].tolist(), strict=True)
         ]
 
 
@@ -176,7 +189,8 @@ def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:
         Which word of it each word is.
     """
     hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *(words.hashes for words in chunks)])
-    known = distinct(hashes)
+    each = [words.hashes.take(count_distinct(words.hashes)[0]) for words in chunks]  # fewer to sort
+    known = distinct(np.concatenate([hashes[:0], *each]))
     numbers = HashTable(known).find(hashes)
     last = np.zeros(len(known), dtype=np.int64)  # place of each word's last occurrence
     last[numbers] = np.arange(len(numbers))
@@ -190,8 +204,8 @@ def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:
         for words, first, (begin, end) in zip(chunks, bounds.tolist(), pairwise(inside), strict=False)
     ]
     codes = np.concatenate([np.array([SPACE], dtype=np.uint32), *(letters for letters, _ in parts)])
-    lengths = np.concatenate([np.zeros(1, dtype=np.int64), *(sizes for _, sizes in parts)])
-    return Words(codes, np.cumsum(lengths), np.array([len(known)])), renumbered.take(numbers)
+    spaces = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *(sizes for _, sizes in parts)]))
+    return Words(codes, spaces[:-1], spaces[1:], np.array([len(known)])), renumbered.take(numbers)
 
 
 def join(first: Hashes, last: Hashes) -> Hashes:

@@ -22,6 +22,8 @@ from itertools import pairwise
 from pathlib import Path
 from types import FunctionType, ModuleType
 
+import numpy as np
+
 from pipeline import article, corpus, normalize, words
 from pipeline.errors import DataError
 
@@ -47,7 +49,8 @@ def check_normalizer(texts: list[str]) -> None:
     assert normalizer.transform(once) == once, "not idempotent"
     assert all(text == " ".join(text.split(" ")).strip(" ") and "  " not in text for text in once), "spaces"
     ours, plain = normalizer.words(texts), words.Words.of(once)
-    assert (ours.codes.tolist(), ours.counts.tolist()) == (plain.codes.tolist(), plain.counts.tolist()), "words"
+    spelled = [some.write(np.arange(len(some))) for some in (ours, plain)]
+    assert (spelled[0], ours.counts.tolist()) == (spelled[1], plain.counts.tolist()), "words"
     # HTML may hold Arabic in comments and attributes, and elongation is there to drop letters; no other rule takes any.
     keeping = normalize.ArabicNormalizer(html=False, elongation=False)
     found = [count_arabic(text) for text in keeping.transform(texts)]

@@ -62,6 +62,9 @@ def add(command: Command) -> None:
     benchmark.add_argument(
         "--growth", action="store_true", help="measure seconds and memory as articles grow in number, without peers"
     )
+    benchmark.add_argument(
+        "--folds", type=int, default=0, metavar="N", help="measure only quality, by cross-validation in so many folds"
+    )
     sizes = [1000, 4000, 16000, 64000]
     shown = f"with --growth; default: {' '.join(map(str, sizes))}"
     benchmark.add_argument("--sizes", nargs="+", type=int, default=sizes, metavar="N", help=shown)
@@ -215,6 +218,11 @@ def _benchmark(options: argparse.Namespace) -> int:
     config = read_config(options.config)
     taxonomy = read_taxonomy(Path(config.data.themes))
     paths = options.articles or config.data.articles
+    if options.folds:
+        from ..quality import measure_quality
+
+        print(measure_quality(config, taxonomy, paths, options.most, options.folds, options.output))
+        return 0
     if options.growth:
         print(measure_growth(config, taxonomy, paths, options.most, options.sizes, options.output))
         return 0
