@@ -105,8 +105,8 @@ def count_distinct(keys: NDArray[np.int64] | Hashes) -> tuple[Ints, Ints]:
     """
     bits = max(_LEAST, (2 * len(keys)).bit_length())
     slots = _numbers(keys.view(np.uint64), _FIRST, np.uint64(64 - bits))
-    table = np.empty(1 << bits, dtype=np.int64)
-    table[slots] = np.arange(len(keys))  # of several places for one slot, the last stays
+    table, numbers = np.empty(1 << bits, dtype=np.int64), np.arange(len(keys))
+    table[slots] = numbers  # of several places for one slot, the last stays
     last = table.take(slots, mode="clip")
     lost = (keys.take(last, mode="clip") != keys).nonzero()[0]
     while lost.size:
@@ -114,9 +114,8 @@ def count_distinct(keys: NDArray[np.int64] | Hashes) -> tuple[Ints, Ints]:
         table[again] = lost
         last[lost] = found = table.take(again)
         lost = lost[keys.take(found) != keys.take(lost)]
-    counts = np.bincount(last, minlength=len(keys))
-    places = counts.nonzero()[0]
-    return places, counts.take(places)
+    places = (last == numbers).nonzero()[0]
+    return places, np.bincount(last, minlength=len(keys)).take(places)
 
 
 def _numbers(hashes: Hashes, factor: np.uint64, shift: np.uint64) -> Ints:

@@ -172,10 +172,8 @@ class Words:
 
     def write(self, words: Ints) -> list[str]:
         """Give some words as strings."""
-        return [
-            self.codes[start + 1 : end].tobytes().decode("utf-32-le", "surrogatepass")
-            for start, end in zip(self.opens[words].tolist(), self.closes[words].tolist(), strict=True)
-        ]
+        letters, _ = self.take(words)
+        return letters.tobytes().decode("utf-32-le", "surrogatepass").split(" ")[:-1]
 
 
 def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:
