@@ -156,6 +156,7 @@ _RULES = (
     *("alef_maksura", "teh_marbuta", "persian", "digits", "case", "elongation", "punctuation"),
 )
 _switches = attrgetter(*_RULES)
+_RARE = 400  # characters in a row from which copying them at once is quicker than looking at each
 _CHUNK = 10_000  # characters at a time, so that they stay in the processor's cache
 
 # For each rule on single characters: code point to code point. `punctuation`, the first, goes by Unicode category.
@@ -304,7 +305,6 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
     def _fold(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
         """Give the normalized code points: a space, then each text with a space after it; and where the texts begin."""
         codes, bounds = self._look_up(texts)
-        codes, bounds = _drop(codes, bounds, (codes == _DROP).nonzero()[0])
         if self.elongation:
             codes, bounds = _drop(codes, bounds, _elongations(codes))
         return codes, bounds
@@ -314,23 +314,31 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         switches = _switches(self)
         raw = _encode(texts)
         codes = _table(sequences, *switches).take(raw, mode="clip")
-        bounds = np.cumsum([1, *(len(text) + 1 for text in texts)])
-        if codes.max() < _BEYOND:
-            return codes, bounds
-        marked = (codes >= _BEYOND).nonzero()[0]
+        bounds = np.cumsum([1, *map(len, texts)]) + np.arange(len(texts) + 1)
+        marked = (codes >= _DROP).nonzero()[0]
         marks = codes.take(marked)
-        beyond, begin = marked[marks == _BEYOND], marked[marks != _BEYOND]
-        codes[beyond] = [self._map_beyond(code) for code in raw[beyond].tolist()]
-        composable = {*np.searchsorted(bounds, marked[marks == _COMPOSE], side="right").tolist()}
+        beyond, begin = marked[marks == _BEYOND], marked[marks >= _BEGIN]
         changed = {}
+        if begin.size:
+            changed = self._replace_marked(texts, bounds, begin, marked[marks == _COMPOSE])
+            codes[begin] = _table(False, *switches).take(raw[begin])
+        codes[beyond] = [self._map_beyond(code) for code in raw[beyond].tolist()]
+        codes, bounds = _drop(codes, bounds, marked[codes.take(marked) == _DROP])
+        return self._replace(codes, bounds, changed) if changed else (codes, bounds)
+
+    def _replace_marked(
+        self, texts: list[str], bounds: NDArray[np.intp], begin: NDArray[np.intp], compose: NDArray[np.intp]
+    ) -> dict[int, str]:
+        """Apply the rules on sequences to the texts with a mark; give those that change, by their numbers."""
+        changed = {}
+        composable = {*np.searchsorted(bounds, compose, side="right").tolist()}
         for i in distinct(np.searchsorted(bounds, begin, side="right")).tolist():
             text = self._replace_sequences(texts[i - 1])
             if self.unicode_forms and (i in composable or text is not texts[i - 1]):
                 text = _compose(text)
             if text is not texts[i - 1]:
                 changed[i - 1] = text
-        codes[begin] = _table(False, *switches).take(raw[begin])
-        return self._replace(codes, bounds, changed) if changed else (codes, bounds)
+        return changed
 
     def _replace(
         self, codes: NDArray[np.uint32], bounds: NDArray[np.intp], changed: dict[int, str]
@@ -374,9 +382,13 @@ def _drop(
     """Leave out the code points at these places, in order, and move the bounds of texts along."""
     if not places.size:
         return codes, bounds
+    bounds = bounds - np.searchsorted(places, bounds)
+    if len(places) * _RARE < len(codes):
+        starts, ends = [0, *(places + 1).tolist()], [*places.tolist(), len(codes)]
+        return np.concatenate([codes[start:end] for start, end in zip(starts, ends, strict=True)]), bounds
     kept = np.ones(len(codes), dtype=np.bool_)
     kept[places] = False
-    return codes[kept], bounds - np.searchsorted(places, bounds)
+    return codes[kept], bounds
 
 
 @lru_cache(maxsize=64)
