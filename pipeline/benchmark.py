@@ -1,7 +1,8 @@
 """Speed, size and quality beside named peers, measured in one run on the same articles.
 
 Each contender learns in a process of its own, so that its peak memory is its own. Then all are loaded into one process
-and answer in turns, so that whatever else the machine does hits all alike. Figures are medians with their range.
+and answer in turns, in an order drawn anew each time, so that whatever else the machine does hits all alike. Figures
+are medians with their range.
 """
 
 import json
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ from .report import format_markdown
 from .split import held_out
 from .themes import Taxonomy, Theme
 
-_ROUNDS = 5  # of the batch, and of the cold start
+_ROUNDS = 9  # of the batch
+_STARTS = 5  # rounds of the cold start
 _SINGLES = 600  # articles answered one by one
 _LEAST = 20  # articles of a category; rarer ones are left out
 
@@ -249,23 +251,29 @@ def _measure(sample: Sample, trained: dict[str, tuple[float, float, Path]], fold
     batch: dict[str, list[float]] = {name: [] for name in loaded}
     single: dict[str, list[float]] = {name: [] for name in loaded}
     cold: dict[str, list[float]] = {name: [] for name in loaded}
+    draw = np.random.default_rng(sample.task.config.split.seed)
+
+    def in_turns() -> Iterator[tuple[str, Any]]:
+        """Give the contenders in an order drawn anew: each finds the caches as now one, now another left them."""
+        for name in draw.permutation(list(loaded)).tolist():
+            yield name, loaded[name]
+
     with step(f"answering {len(sample.test)} articles in batches, {_ROUNDS} rounds"):
         for _ in range(_ROUNDS):
-            for name, contender in loaded.items():
+            for name, contender in in_turns():
                 start = time.perf_counter()
                 answers[name] = contender.predict(texts[name])
                 batch[name].append(len(sample.test) / (time.perf_counter() - start))
     with step(f"answering {min(_SINGLES, len(sample.test))} articles one by one"):
-        draw = np.random.default_rng(sample.task.config.split.seed)
         for i in range(min(_SINGLES, len(sample.test))):
-            for name in draw.permutation(list(loaded)).tolist():  # each finds the caches as now one, now another left
-                one, contender = [texts[name][i]], loaded[name]
+            for name, contender in in_turns():
+                one = [texts[name][i]]
                 start = time.perf_counter()
                 contender.predict(one)
                 single[name].append(1e6 * (time.perf_counter() - start))
     with step("cold starts"):
         text = folder / "text.txt"
-        for _ in range(_ROUNDS):
+        for _ in range(_STARTS):
             for name, (_, _, file) in trained.items():
                 text.write_text(texts[name][0], encoding="utf-8")
                 cold[name].append(_start_cold(file, text))
