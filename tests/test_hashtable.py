@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import hashtable as module
-from pipeline.hashtable import HashTable, count_distinct
+from pipeline.hashtable import HashFilter, HashTable, count_distinct
 
 HASHES = st.lists(st.integers(0, 2**64 - 1) | st.integers(1, 40), unique=True, max_size=200)
 
@@ -41,3 +41,12 @@ def test_counting_tells_what_a_counter_tells(keys: list[int]) -> None:
     places, counts = count_distinct(np.array(keys, dtype=np.int64))
     assert places.tolist() == sorted(len(keys) - 1 - keys[::-1].index(key) for key in set(keys))
     assert dict(zip([keys[place] for place in places.tolist()], counts.tolist(), strict=True)) == Counter(keys)
+
+
+@given(st.sets(st.integers(0, 2**64 - 1), max_size=200))
+def test_a_filter_denies_none_of_its_own_and_most_others(own: set[int]) -> None:
+    hashes = np.array(sorted(own), dtype=np.uint64)
+    some = HashFilter(hashes)
+    assert some.may_hold(hashes).all()
+    others = np.setdiff1d(np.random.default_rng(0).integers(0, 2**64 - 1, 1000, dtype=np.uint64), hashes)
+    assert some.may_hold(others).mean() < 0.25

@@ -71,6 +71,23 @@ def test_a_batch_is_its_texts_one_by_one(texts: list[str]) -> None:
     assert normalizer.transform(texts) == [normalizer.normalize(text) for text in texts]
 
 
+@given(
+    st.lists(st.sampled_from(["نص", "", "#خلية_نائمة a", "ﻻ", "&lt;b> http://a.b نص", "أ\u0653ب", "😀"]), max_size=8)
+)
+def test_texts_that_sequences_change_stand_among_others(texts: list[str]) -> None:
+    normalizer = ArabicNormalizer(punctuation=False)
+    assert normalizer.transform(texts) == [normalizer.normalize(text) for text in texts]
+
+
+@given(st.lists(st.integers(0, 2000), max_size=4), st.integers(0, 2))
+def test_rare_code_points_are_left_out_wherever_they_stand(places: list[int], texts_before: int) -> None:
+    long = "ا" + "لكتاب " * 400
+    for place in places:
+        long = long[:place] + "ـ" + long[place:]
+    texts = ["نص"] * texts_before + [long, "نص"]
+    assert ArabicNormalizer().transform(texts) == [" ".join(text.replace("ـ", "").split()) for text in texts]
+
+
 def test_a_batch_longer_than_a_chunk_is_its_texts_one_by_one() -> None:
     texts = ["أعلنَ  المكتبُ " * n for n in range(120)] + ["", " ", "ﻻ 😀 نص"]
     normalizer = ArabicNormalizer()
