@@ -10,6 +10,7 @@ Ints = NDArray[np.int64]
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 _LOWER = np.uint64(2**32 - 1)  # the lower half of a slot is one more than the place, 0 if the slot is free
 _LEAST = 12  # binary digits of the number of slots in which few keys are counted, so that few of them meet
+_TRIES = 30  # of keys for one slot; chance keys need three to six
 _ROUNDS = 200  # of evictions, before the table is made larger
 
 
@@ -92,7 +93,7 @@ def count_distinct(keys: NDArray[np.int64] | Hashes) -> tuple[Ints, Ints]:
     """Count how often each key occurs; what sorting would tell, faster while the keys fit into the processor's cache.
 
     Each key writes its place into a slot that it chooses; the last one to write is found by all its like. Those that
-    find another key there try again among themselves.
+    find another key there try again among themselves; those that do so many times, as keys made for it may, are sorted.
 
     Returns
     -------
@@ -109,11 +110,17 @@ def count_distinct(keys: NDArray[np.int64] | Hashes) -> tuple[Ints, Ints]:
     table[slots] = numbers  # of several places for one slot, the last stays
     last = table.take(slots, mode="clip")
     lost = (keys.take(last, mode="clip") != keys).nonzero()[0]
-    while lost.size:
+    for _ in range(_TRIES):
+        if not lost.size:
+            break
         again = slots.take(lost)
         table[again] = lost
         last[lost] = found = table.take(again)
         lost = lost[keys.take(found) != keys.take(lost)]
+    if lost.size:
+        _, like = np.unique(keys.take(lost), return_inverse=True)
+        table[like] = lost
+        last[lost] = table.take(like)
     places = (last == numbers).nonzero()[0]
     return places, np.bincount(last, minlength=len(keys)).take(places)
 

@@ -49,8 +49,10 @@ def measure_quality(
     Raises
     ------
     DataError
-        If the articles cannot be dealt into so many folds.
+        If there are fewer than two folds, or the articles cannot be dealt into so many.
     """
+    if folds < 2:
+        raise DataError(f"--folds must be 2 or more, found {folds}")
     with step("reading the articles"):
         read = read_collection(config, taxonomy, paths, most)
         pairs = near_duplicates(ArabicNormalizer().transform(read.texts), config.validation.near_duplicate)

@@ -1,8 +1,8 @@
 """TF-IDF of words, runs of words and runs of letters inside words: scikit-learn's, many times as fast.
 
 What makes it fast: words, and all runs, are 64-bit hashes (`pipeline.words`), looked up in bulk (`pipeline.hashtable`);
-the letters of a word that was known in training were looked up then; nothing is sorted to be counted. What a feature
-is called is kept beside, so that it can be explained.
+the letters of a word that was known in training were looked up then; features are counted without sorting them. What a
+feature is called is kept beside, so that it can be explained.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

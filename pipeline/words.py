@@ -74,11 +74,11 @@ class Words:
         parts = []
         for first, last in self._pieces():
             begin = self.opens[first]
-            letters = self.codes[begin : self.closes[last - 1]]
+            letters = self.codes[begin : self.closes[last - 1] + 1]
             powers, inverse = _powers(len(letters))
             sums = np.multiply(letters, powers, dtype=np.uint64).cumsum()
             opens = self.opens[first:last] - begin
-            hashes = sums.take(self.closes[first:last] - (begin + 1))
+            hashes = sums.take(self.closes[first:last] - begin)  # with the space, which tells that a word ends in NUL
             hashes -= sums.take(opens)
             hashes *= inverse.take(opens)
             parts.append(hashes)

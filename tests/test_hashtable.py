@@ -1,4 +1,5 @@
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,6 +42,23 @@ def test_counting_tells_what_a_counter_tells(keys: list[int]) -> None:
     places, counts = count_distinct(np.array(keys, dtype=np.int64))
     assert places.tolist() == sorted(len(keys) - 1 - keys[::-1].index(key) for key in set(keys))
     assert dict(zip([keys[place] for place in places.tolist()], counts.tolist(), strict=True)) == Counter(keys)
+
+
+def test_keys_made_for_one_slot_are_counted_without_a_round_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    inverse = pow(int(module._FIRST), -1, 1 << 64)
+    keys = np.array([i * inverse % 2**64 for i in range(1000)], dtype=np.uint64)  # their products begin with zeros
+    unique: Any = np.unique
+    sizes: list[int] = []
+
+    def watch(some: np.ndarray, **options: bool) -> object:
+        sizes.append(len(some))
+        return unique(some, **options)
+
+    monkeypatch.setattr(np, "unique", watch)
+    places, counts = count_distinct(np.concatenate((keys, keys)))
+    assert places.tolist() == [*range(1000, 2000)]
+    assert set(counts.tolist()) == {2}
+    assert sizes == [2 * (1000 - 1 - module._TRIES)]
 
 
 @given(st.sets(st.integers(0, 2**64 - 1), max_size=200))

@@ -16,7 +16,7 @@ NAMES = ("ours, words and pairs, one fit", "scikit-learn tuned, words and pairs"
 
 
 def test_contenders_are_measured_on_the_same_articles(
-    tmp_path: Path, toy_config: Config, toy_taxonomy: Taxonomy, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, toy_config: Config, toy_taxonomy: Taxonomy
 ) -> None:
     path = str(write_jsonl(tmp_path / "a.jsonl", make_toy_articles(60)))
     table = measure_quality(toy_config, toy_taxonomy, [path], 0, 3, tmp_path, NAMES)
@@ -57,10 +57,22 @@ def test_no_article_is_judged_by_who_has_seen_it_or_a_copy_of_it(
     assert len(asked) == 45
 
 
-def test_more_folds_than_articles_are_refused(tmp_path: Path, toy_config: Config, toy_taxonomy: Taxonomy) -> None:
+def test_fewer_than_two_folds_or_more_than_articles_are_refused(
+    tmp_path: Path, toy_config: Config, toy_taxonomy: Taxonomy
+) -> None:
     path = str(write_jsonl(tmp_path / "a.jsonl", make_toy_articles(6)))
     with pytest.raises(DataError, match="--folds: cannot deal"):
         measure_quality(toy_config, toy_taxonomy, [path], 0, 50, tmp_path, NAMES)
+    for folds in (1, 0, -3):
+        with pytest.raises(DataError, match=f"--folds must be 2 or more, found {folds}"):
+            measure_quality(toy_config, toy_taxonomy, ["nowhere"], 0, folds, tmp_path, NAMES)
+
+
+def test_folds_and_growth_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["benchmark", "--folds", "3", "--growth"])
+    assert stop.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline import words as module
 from pipeline.words import SPACE, Words, batched, collect, distinct, hash_letters
 
-TEXTS = st.lists(st.text(alphabet="ابت \n", max_size=30), max_size=6)
+TEXTS = st.lists(st.text(alphabet="ابت\0 \n", max_size=30), max_size=6)
 
 
 @given(TEXTS)

@@ -59,12 +59,11 @@ def add(command: Command) -> None:
         "--articles", nargs="+", metavar="PATH", help="with themes or category; default: the config's"
     )
     benchmark.add_argument("--most", type=int, default=0, metavar="N", help="articles to take at random; default: all")
-    benchmark.add_argument(
+    instead = benchmark.add_mutually_exclusive_group()
+    instead.add_argument(
         "--growth", action="store_true", help="measure seconds and memory as articles grow in number, without peers"
     )
-    benchmark.add_argument(
-        "--folds", type=int, default=0, metavar="N", help="measure only quality, by cross-validation in so many folds"
-    )
+    instead.add_argument("--folds", type=int, metavar="N", help="measure only quality, by cross-validation in N folds")
     sizes = [1000, 4000, 16000, 64000]
     shown = f"with --growth; default: {' '.join(map(str, sizes))}"
     benchmark.add_argument("--sizes", nargs="+", type=int, default=sizes, metavar="N", help=shown)
@@ -218,7 +217,7 @@ def _benchmark(options: argparse.Namespace) -> int:
     config = read_config(options.config)
     taxonomy = read_taxonomy(Path(config.data.themes))
     paths = options.articles or config.data.articles
-    if options.folds:
+    if options.folds is not None:
         from ..quality import measure_quality
 
         print(measure_quality(config, taxonomy, paths, options.most, options.folds, options.output))
