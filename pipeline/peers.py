@@ -188,7 +188,7 @@ def _ours(task: Task, **features: Any) -> ThemeClassifier:
     return build_model(replace(task.config, features=replace(task.config.features, **features)), task.taxonomy)
 
 
-def _one_fit(task: Task, **features: Any) -> "OneFit":
+def _one_fit(task: Task, **features: Any) -> OneFit:
     wanted = replace(task.config.features, **features)
     chosen = task.config.classifier
     return OneFit(build_features(task.config.normalize, wanted, task.taxonomy), chosen.C, chosen.balanced)
