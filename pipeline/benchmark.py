@@ -52,6 +52,11 @@ class Collection:
     texts: list[str]
     labels: Labels
 
+    def group(self) -> NDArray[np.int32]:
+        """Find near-duplicates, see `pipeline.duplicates.clusters`: the group of each article, shape (n,)."""
+        threshold = self.task.config.validation.near_duplicate
+        return clusters(len(self.texts), near_duplicates(ArabicNormalizer().transform(self.texts), threshold))
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -150,8 +155,7 @@ def benchmark(
 def read_sample(config: Config, taxonomy: Taxonomy, paths: Sequence[str], most: int) -> Sample:
     """Read labeled articles as `read_collection` does, and hold a part out, near-duplicates never apart."""
     read = read_collection(config, taxonomy, paths, most)
-    pairs = near_duplicates(ArabicNormalizer().transform(read.texts), config.validation.near_duplicate)
-    test = held_out(read.ids, clusters(len(read.ids), pairs), config.split.test_share, config.split.seed)
+    test = held_out(read.ids, read.group(), config.split.test_share, config.split.seed)
     inside, outside = np.flatnonzero(~test), np.flatnonzero(test)
     return Sample(
         read.task,

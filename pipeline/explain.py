@@ -140,12 +140,12 @@ def explain(
 
     known = (features.get_feature_names_out() if names is None else names)[row.indices].tolist()
     words = features.normalizer.words(repeat_head([raw], features.head_weight))
-    sources = _sources(features, words)
+    spelled, pieces = words.write(np.arange(len(words))), raw.split()
+    sources = _sources(features, words, spelled)
     sizes = np.array([len(sources[name]) for name in known])
     by_word = np.zeros((len(words), len(shown)))
     np.add.at(by_word, np.concatenate([sources[name] for name in known]), (weights / sizes).T.repeat(sizes, axis=0))
 
-    spelled, pieces = words.write(np.arange(len(words))), raw.split()
     places = _place(features, words, raw)
     by_piece = np.zeros((len(pieces) + 1, len(shown)))  # the last row for words without a place
     np.add.at(by_piece, places, by_word)
@@ -247,10 +247,9 @@ def _term(name: str, weight: float, taxonomy: Taxonomy) -> Term:
     return Term(kind, text, weight)
 
 
-def _sources(features: TextFeatures, words: Words) -> dict[str, Ints]:
+def _sources(features: TextFeatures, words: Words, spelled: Sequence[str]) -> dict[str, Ints]:
     """Give the words that each feature of one text is found in, by the feature's name; several times if it is."""
     ngrams, joined = features.ngrams_, words.codes.tobytes().decode("utf-32-le", "surrogatepass")
-    spelled = words.write(np.arange(len(words)))
     sources: dict[str, list[int]] = defaultdict(list)
     shortest, longest = ngrams.word_ngrams
     for length in range(shortest, longest + 1):

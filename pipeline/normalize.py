@@ -324,7 +324,7 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
             codes[begin] = _table(False, *switches).take(raw[begin])
         codes[beyond] = [self._map_beyond(code) for code in raw[beyond].tolist()]
         codes, bounds = _drop(codes, bounds, marked[codes.take(marked) == _DROP])
-        return self._replace(codes, bounds, changed) if changed else (codes, bounds)
+        return self._splice(codes, bounds, changed) if changed else (codes, bounds)
 
     def _replace_marked(
         self, texts: list[str], bounds: NDArray[np.intp], begin: NDArray[np.intp], compose: NDArray[np.intp]
@@ -340,7 +340,7 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
                 changed[i - 1] = text
         return changed
 
-    def _replace(
+    def _splice(
         self, codes: NDArray[np.uint32], bounds: NDArray[np.intp], changed: dict[int, str]
     ) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
         """Put other texts, given by their numbers, in the place of some."""

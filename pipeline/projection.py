@@ -110,7 +110,7 @@ class Projection:
         letters = _sum_rows(self._words.take(numbers, axis=0), words.counts)
         unknown = (numbers < 0).nonzero()[0]
         which, found = self.features.ngrams_.spell(words, unknown)
-        if len(words.counts) == 1:
+        if len(words.counts) == 1:  # nothing to sort by text: an article alone is answered sooner
             return letters + _sum_rows(self._letters.take(found, axis=0), np.array([len(found)]))
         owners = words.owners.take(unknown.take(which))
         order = np.argsort(owners.astype(narrow(len(words.counts))), kind="stable")

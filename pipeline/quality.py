@@ -10,10 +10,8 @@ import numpy as np
 from .artifact import write_text
 from .benchmark import Collection, in_a_process, read_collection
 from .config import Config
-from .duplicates import clusters, near_duplicates
 from .errors import DataError
 from .evaluate import evaluate, paired_difference
-from .normalize import ArabicNormalizer
 from .peers import CONTENDERS, Labels
 from .progress import step
 from .report import format_markdown
@@ -55,8 +53,7 @@ def measure_quality(
         raise DataError(f"--folds must be 2 or more, found {folds}")
     with step("reading the articles"):
         read = read_collection(config, taxonomy, paths, most)
-        pairs = near_duplicates(ArabicNormalizer().transform(read.texts), config.validation.near_duplicate)
-    groups = clusters(len(read.texts), pairs)
+        groups = read.group()
     try:
         numbers = fold_numbers(read.labels, groups, folds, config.split.seed)
     except ValueError as error:

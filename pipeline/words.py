@@ -111,7 +111,6 @@ class Words:
         ends = self.counts.cumsum()
         for length in range(1, min(longest, len(self))):
             known[:-length, length] = join(known[:-length, length - 1], self.hashes[length:])
-        for length in range(1, min(longest, len(self))):
             for rest in range(1, length + 1):  # words from here to the end of the text
                 known[ends - rest, length] = 0
         return known

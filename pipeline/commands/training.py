@@ -212,14 +212,13 @@ def _benchmark(options: argparse.Namespace) -> int:
     from ..benchmark import benchmark
     from ..config import read_config
     from ..growth import measure_growth
+    from ..quality import measure_quality
     from ..themes import read_taxonomy
 
     config = read_config(options.config)
     taxonomy = read_taxonomy(Path(config.data.themes))
     paths = options.articles or config.data.articles
     if options.folds is not None:
-        from ..quality import measure_quality
-
         print(measure_quality(config, taxonomy, paths, options.most, options.folds, options.output))
         return 0
     if options.growth:
