@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from .keywords import KeywordIndex
+from .keywords import KeywordIndex, count_keywords
 from .normalize import ArabicNormalizer
 from .themes import Taxonomy
 
@@ -28,7 +28,8 @@ def predict_by_keywords(taxonomy: Taxonomy, texts: Sequence[str]) -> NDArray[np.
     index = KeywordIndex([normalizer.transform(theme.keywords) for theme in taxonomy.themes])
 
     def count(parts: Sequence[str]) -> NDArray[np.float32]:
-        return index.count(normalizer.words(list(parts)))[0]
+        words = normalizer.words(list(parts))
+        return count_keywords(words, index.find(words))[:, : len(taxonomy)]
 
     in_head, all_over = count([text.partition("\n")[0] for text in texts]), count(texts)
     return ((in_head > 0) | (all_over > 1)).astype(np.int8)

@@ -260,10 +260,10 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         texts = check_texts(texts)
         products, known, unseen = self._project(texts)
         distances = products + self.intercept_
-        slope, offset = self.calibration_.T
-        themes = _sigmoid(distances[:, : len(slope)] * slope + offset) * known[:, None]
-        nearest = distances[:, : len(slope)].argmax(axis=1)
-        return Scores(themes, np.where(known, self._none(distances), 1.0), nearest, unseen)
+        from_themes = distances[:, : len(self.calibration_)]
+        themes = _sigmoid(from_themes * self.calibration_[:, 0] + self.calibration_[:, 1])
+        themes *= known[:, None]
+        return Scores(themes, np.where(known, self._none(distances), 1.0), from_themes.argmax(axis=1), unseen)
 
     def decide(self, scores: Scores) -> NDArray[np.int8]:
         """Say which themes texts of these scores are about, see the class.
@@ -278,7 +278,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         if self.none_calibration_ is None:
             return yes.astype(np.int8)
         about = (scores.none < self.none_threshold_) & (scores.none < 1)
-        only = (about & ~yes.any(axis=1)).nonzero()[0]
+        only = (about & ~np.logical_or.reduce(yes, axis=1)).nonzero()[0]
         if only.size:
             by_hand = np.array([name in (self.thresholds or {}) for name in self.classes_])
             only = only[~(by_hand | (self.tuned_thresholds_ == 1))[scores.nearest[only]]]
@@ -309,7 +309,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         """Probability of none; 0 where the first question is not asked."""
         if self.none_calibration_ is None:
             return np.zeros(len(distances))
-        slope, offset = self.none_calibration_
+        slope, offset = self.none_calibration_.tolist()
         return _sigmoid(offset - slope * _height(distances, len(self.calibration_)))
 
     def _check_fitted(self) -> None:
@@ -378,7 +378,7 @@ def best_threshold(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> 
 
 def _height(distances: NDArray[Any], n_themes: int) -> NDArray[Any]:
     """Mean of the distance from the plane of any theme, the last, and of the largest distance from a theme's."""
-    height: NDArray[Any] = (distances[:, :n_themes].max(axis=1) + distances[:, -1]) / 2
+    height: NDArray[Any] = (np.maximum.reduce(distances[:, :n_themes], axis=1) + distances[:, -1]) / 2
     return height
 
 

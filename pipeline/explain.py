@@ -258,11 +258,10 @@ def _sources(features: TextFeatures, words: Words, spelled: Sequence[str]) -> di
             sources[f"words__{run}"] += range(start, start + length)
     if ngrams.char_ngrams is not None:
         owners, _, begins, sizes = words.cut(np.arange(len(words)), *ngrams.char_ngrams)
-        ends = begins + np.arange(1, len(sizes) + 1).repeat(sizes)
-        for owner, begin, end in zip(owners.tolist(), begins.tolist(), ends.tolist(), strict=True):
-            sources[f"chars__{joined[begin:end]}"].append(owner)
+        for owner, begin, size in zip(owners.tolist(), begins.tolist(), sizes.tolist(), strict=True):
+            sources[f"chars__{joined[begin : begin + size]}"].append(owner)
     if features.keywords_ is not None:
-        for first, last, themes in zip(*features.keywords_.find(words), strict=True):
+        for first, last, themes in zip(*features.keywords_.index.find(words), strict=True):
             for theme in np.flatnonzero(themes).tolist():
                 sources[f"rate{theme}"] += range(first, last + 1)
                 if last < LEAD:

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
 
 from .config import FeaturesConfig, NormalizeConfig
-from .keywords import KeywordRates
+from .keywords import Found, KeywordRates
 from .normalize import ArabicNormalizer, check_texts
 from .tfidf import NgramTfidf
 from .themes import Taxonomy
@@ -117,10 +117,11 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         for some in chunked(check_texts(texts), _CHUNK):
             yield self.normalizer.words(repeat_head(some, self.head_weight) if self.head_weight > 1 else some)
 
-    def rate(self, words: Words) -> NDArray[np.float32]:
-        """Give the rates of keywords in texts, shape (n_texts, 2 * n_themes); only where there are any."""
+    def rate(self, words: Words, found: Found | None = None) -> NDArray[np.float32]:
+        """Give the rates of keywords in texts, see `KeywordRates.rate`; only where there are any."""
         assert self.keywords_ is not None
-        rates: NDArray[np.float32] = self.keywords_.rate(words) * np.float32(self.keyword_weight)
+        rates: NDArray[np.float32] = self.keywords_.rate(words, found)
+        rates *= np.float32(self.keyword_weight)
         return rates
 
     def _beside(self, ngrams: csr_matrix, chunks: list[Words]) -> csr_matrix:

@@ -73,7 +73,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import attrgetter
 from string import ascii_lowercase
 from typing import Any, Self
@@ -270,12 +270,13 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         if not self.punctuation:
             return Words.of(self.transform(texts))
         codes, bounds = self._fold(texts)
-        spaces = (codes == SPACE).nonzero()[0]
-        gaps = (spaces[1:] - spaces[:-1] > 1).nonzero()[0]  # between others there is no word
-        closes = spaces.take(gaps + 1)
-        counts = closes.searchsorted(bounds[1:])  # words up to the end of each text
-        counts[1:] -= counts[:-1].copy()
-        return Words(codes, spaces.take(gaps), closes, counts)
+        spaces = codes == SPACE
+        edges = (spaces[1:] != spaces[:-1]).nonzero()[0]  # by turns the space before a word, and its last letter
+        edges[1::2] += 1
+        edges = edges.reshape(-1, 2)
+        if len(texts) == 1:
+            return Words(codes, edges, np.array([0, len(edges)]))
+        return Words(codes, edges, edges[:, 1].searchsorted(bounds))  # words that end before each text
 
     def normalize(self, text: str) -> str:
         """Normalize one text."""
@@ -311,27 +312,27 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
 
     def _look_up(self, texts: list[str], sequences: bool = True) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
         """Apply the rules on sequences, if so asked, and those on single characters; see `_fold`."""
-        switches = _switches(self)
         raw = _encode(texts)
-        codes = _table(sequences, *switches).take(raw, mode="clip")
-        bounds = np.cumsum([1, *map(len, texts)]) + np.arange(len(texts) + 1)
-        marked = (codes >= _DROP).nonzero()[0]
-        marks = codes.take(marked)
-        beyond, begin = marked[marks == _BEYOND], marked[marks >= _BEGIN]
-        changed = {}
-        if begin.size:
-            changed = self._replace_marked(texts, bounds, begin, marked[marks == _COMPOSE])
-            codes[begin] = _table(False, *switches).take(raw[begin])
-        codes[beyond] = [self._map_beyond(code) for code in raw[beyond].tolist()]
-        codes, bounds = _drop(codes, bounds, marked[codes.take(marked) == _DROP])
+        codes = _table(sequences, *_switches(self)).take(raw, mode="clip")
+        bounds = np.array([*accumulate([len(text) + 1 for text in texts], initial=1)])
+        highest = codes.max()
+        if highest < _DROP:
+            return codes, bounds
+        changed = self._resolve(texts, raw, codes, bounds) if highest > _DROP else {}
+        codes, bounds = _drop(codes, bounds, (codes == _DROP).nonzero()[0])
         return self._splice(codes, bounds, changed) if changed else (codes, bounds)
 
-    def _replace_marked(
-        self, texts: list[str], bounds: NDArray[np.intp], begin: NDArray[np.intp], compose: NDArray[np.intp]
+    def _resolve(
+        self, texts: list[str], raw: NDArray[np.uint32], codes: NDArray[np.uint32], bounds: NDArray[np.intp]
     ) -> dict[int, str]:
-        """Apply the rules on sequences to the texts with a mark; give those that change, by their numbers."""
+        """Put characters in the place of all marks but `_DROP`; give the texts that rules on sequences change."""
+        marked = (codes > _DROP).nonzero()[0]
+        marks = codes.take(marked)
+        beyond, begin = marked[marks == _BEYOND], marked[marks >= _BEGIN]
+        codes[beyond] = [self._map_beyond(code) for code in raw[beyond].tolist()]
+        codes[begin] = _table(False, *_switches(self)).take(raw[begin])
         changed = {}
-        composable = {*np.searchsorted(bounds, compose, side="right").tolist()}
+        composable = {*np.searchsorted(bounds, marked[marks == _COMPOSE], side="right").tolist()}
         for i in distinct(np.searchsorted(bounds, begin, side="right")).tolist():
             text = self._replace_sequences(texts[i - 1])
             if self.unicode_forms and (i in composable or text is not texts[i - 1]):
@@ -423,6 +424,9 @@ def _elongations(codes: NDArray[np.uint32]) -> NDArray[np.intp]:
     """Find what is surplus of letters repeated three times or more."""
     repeated = codes[1:] == codes[:-1]
     thrice: NDArray[np.intp] = (repeated[1:] & repeated[:-1]).nonzero()[0]  # where three equal ones begin
+    thrice = thrice[codes.take(thrice) != SPACE]
+    if not thrice.size:
+        return thrice
     letters = codes.take(thrice)
     thrice = thrice[((letters >= 0x0621) & (letters <= 0x064A)) | ((letters >= 0x0671) & (letters <= 0x06D3))]
     if not thrice.size:

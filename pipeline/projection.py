@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .hashtable import Ints
-from .tfidf import narrow, tally
-from .words import Words
+from .hashtable import Hashes, HashTable, Ints
+from .keywords import Found, KeywordIndex, in_order
+from .tfidf import tally
+from .words import Words, distinct, sum_rows
 
 if TYPE_CHECKING:
     from .features import TextFeatures
 
 _TINY = np.float32(np.finfo(np.float32).tiny)
 Floats = NDArray[np.float32]
-Projected = tuple[Floats, NDArray[np.bool_], NDArray[np.float64]]
+Flags = NDArray[np.bool_]
+Projected = tuple[Floats, Flags, NDArray[np.float64]]
 
 
 class Projection:
@@ -38,17 +40,21 @@ class Projection:
         self.features, self.coef = features, coef
         ngrams = features.ngrams_
         by_feature = np.ascontiguousarray(coef.T, dtype=np.float32)
-        n_runs, n_ngrams, n_outputs = ngrams.n_runs, len(ngrams.idf_), len(coef)
-        self._rates = by_feature[n_ngrams:]
+        n_ngrams = len(ngrams.idf_)
         # Of each n-gram that occurs once, its outputs, and what it adds to the text's length, squared: its mass.
         idf = ngrams.idf_[:, None]
         weighed = np.concatenate((by_feature[:n_ngrams] * idf, idf * idf), axis=1)
-        self._runs = np.zeros((ngrams.n_places, n_outputs + 1), dtype=np.float32)
-        self._runs[:n_runs] = weighed[:n_runs]
-        self._letters = weighed[n_runs:]
-        # Of all letters of each known word; the last row is that of no word.
-        self._words = np.zeros((ngrams.n_places + 1, n_outputs + 1), dtype=np.float32)
-        self._words[:-1] = ngrams.spelling() @ self._letters
+        self._runs, self._letters = np.split(weighed, [ngrams.n_runs])
+        self._rates = by_feature[n_ngrams:]
+        self._keywords = None
+        if features.keywords_ is not None:
+            self._keywords = _KeywordPlaces(features.keywords_.index, ngrams.hashes, ngrams.word_ngrams[1])
+        # One table of all that is looked up: n-grams of words first, then keywords that are none of them.
+        self._n_known = len(ngrams.hashes)
+        self._table = HashTable(ngrams.hashes if self._keywords is None else self._keywords.hashes)
+        # Of all letters of each known word; nothing for keywords, nor in the last row, that of no word.
+        self._words = np.zeros((len(self._table) + 1, len(coef) + 1), dtype=np.float32)
+        self._words[: self._n_known] = ngrams.spelling() @ self._letters
 
     def __call__(self, texts: Sequence[str]) -> Projected:
         """Multiply: ``features.transform(texts) @ coef.T``.
@@ -65,73 +71,106 @@ class Projection:
         unseen : ndarray of float64, shape (n_texts,)
             Share of its words that are not in ``features.ngrams_.vocabulary_``; 1 for a text without words.
         """
-        products = np.zeros((len(texts), len(self.coef)), dtype=np.float32)
-        known = np.zeros(len(texts), dtype=np.bool_)
-        unseen = np.ones(len(texts))
-        first = 0
-        for words in self.features.split(texts):
-            rows = slice(first, first := first + len(words.counts))
-            places = self.features.ngrams_.find(words)
-            products[rows], known[rows] = self._multiply(words, places)
-            unseen[rows] -= words.count(places[:, 0] >= 0) / np.maximum(words.counts, 1)
+        parts = [self._multiply(words) for words in self.features.split(texts)]
+        if len(parts) == 1:
+            return parts[0]
+        none = np.zeros((0, len(self.coef)), dtype=np.float32), np.zeros(0, dtype=np.bool_), np.zeros(0)
+        products, known, unseen = (np.concatenate(some) for some in zip(none, *parts, strict=True))
         return products, known, unseen
 
-    def _multiply(self, words: Words, places: Ints) -> tuple[Floats, NDArray[np.bool_]]:
+    def _multiply(self, words: Words) -> Projected:
         # Summed text by text, so that each gets the same bits alone and among others.
+        ngrams = self.features.ngrams_
+        longest = ngrams.word_ngrams[1]
+        places = self._table.find(words.runs(longest).ravel()).reshape(-1, longest)
         products, known = _scale(self._sum_runs(words, places), 1.0)
-        if self.features.ngrams_.char_ngrams is not None:
-            letters, spelled = _scale(self._sum_letters(words, places[:, 0]), self.features.ngrams_.char_weight)
+        numbers = places[:, 0]
+        unknown = (numbers.view(np.uint64) >= self._n_known).nonzero()[0]  # -1 is a high number there
+        before = unknown.searchsorted(words.bounds)
+        counts = words.counts
+        unseen = np.divide(before[1:] - before[:-1], counts, out=np.ones(len(counts)), where=counts > 0)
+        if ngrams.char_ngrams is not None:
+            letters, spelled = _scale(self._sum_letters(words, numbers, unknown), ngrams.char_weight)
             products += letters
             known |= spelled
-        if self.features.keywords_ is not None:
-            rates = self.features.rate(words)
-            texts, columns = rates.nonzero()
-            parts = self._rates.take(columns, axis=0) * rates[texts, columns][:, None]
-            products += _sum_rows(parts, np.bincount(texts, minlength=len(rates)))
-            known[texts] = True
-        return products, known
+        if self._keywords is not None:
+            found = self._keywords.find(words, places)
+            if len(found[0]):
+                rates = self.features.rate(words, found)
+                parts = (rates[:, :, None] * self._rates).reshape(-1, products.shape[1])
+                products += sum_rows(parts, np.arange(len(rates) + 1) * rates.shape[1])
+                known |= rates.any(axis=1)
+        return products, known, unseen
 
     def _sum_runs(self, words: Words, places: Ints) -> Floats:
         """Sum outputs and mass of the words of each text, and of their runs."""
-        found = (places >= 0).ravel().nonzero()[0]
-        counts, columns, bounds = tally(words, found // places.shape[1], places.ravel().take(found))
-        parts = self._runs.take(columns, axis=0, mode="clip")
-        several = (counts > 1).nonzero()[0]
-        times = counts.take(several)[:, None]
-        if self.features.ngrams_.sublinear_tf:
-            times = np.log(times) + np.float32(1)
-        some = parts.take(several, axis=0) * times
-        some[:, -1:] *= times
-        parts[several] = some
-        return _sum_rows(parts, bounds[1:] - bounds[:-1])
+        counts, columns, bounds = tally(*self.features.ngrams_.pick_features(words, places))
+        parts = self._runs.take(columns, axis=0, mode="clip")  # quicker, as none lies beyond
+        times = np.log(counts) + np.float32(1) if self.features.ngrams_.sublinear_tf else counts
+        parts *= times[:, None]
+        parts[:, -1] *= times
+        return sum_rows(parts, bounds)
 
-    def _sum_letters(self, words: Words, numbers: Ints) -> Floats:
+    def _sum_letters(self, words: Words, numbers: Ints, unknown: Ints) -> Floats:
         """Sum outputs and mass of the letters of each text."""
-        letters = _sum_rows(self._words.take(numbers, axis=0), words.counts)
-        unknown = (numbers < 0).nonzero()[0]
-        which, found = self.features.ngrams_.spell(words, unknown)
-        if len(words.counts) == 1:  # nothing to sort by text: an article alone is answered sooner
-            return letters + _sum_rows(self._letters.take(found, axis=0), np.array([len(found)]))
-        owners = words.owners.take(unknown.take(which))
-        order = np.argsort(owners.astype(narrow(len(words.counts))), kind="stable")
-        parts = self._letters.take(found.take(order), axis=0)
-        letters += _sum_rows(parts, np.bincount(owners, minlength=len(words.counts)))
+        letters = sum_rows(self._words.take(numbers, axis=0), words.bounds)
+        if unknown.size:
+            which, found = self.features.ngrams_.spell(words, unknown)
+            bounds = unknown.take(which).searchsorted(words.bounds)
+            letters += sum_rows(self._letters.take(found, axis=0, mode="clip"), bounds)
         return letters
 
 
-def _scale(sums: Floats, weight: float) -> tuple[Floats, NDArray[np.bool_]]:
+class _KeywordPlaces:
+    """Finds keywords among the places of words and their runs, which are looked up anyway.
+
+    Parameters
+    ----------
+    index : KeywordIndex
+    hashes : ndarray of uint64, shape (n_places,)
+        Of the words and runs that are looked up without it.
+    longest : int
+        Words of a run. Of longer keywords the beginning is looked up, and the rest only where that is found.
+
+    Attributes
+    ----------
+    hashes : ndarray of uint64, shape (n_places + n_more,)
+        Those given, and those that it needs looked up, too.
+    """
+
+    def __init__(self, index: KeywordIndex, hashes: Hashes, longest: int) -> None:
+        self._index = index
+        whole, openings = index.sizes <= longest, index.open(longest)
+        wanted = distinct(np.concatenate((index.hashes[whole], openings)))
+        self.hashes = np.concatenate((hashes, wanted[~np.isin(wanted, hashes)]))
+        # A number from 1 for what is wanted, at its place; 0 elsewhere, and in the last place, that of no word.
+        numbers = wanted.searchsorted(self.hashes)
+        is_wanted = wanted.take(numbers, mode="clip") == self.hashes
+        self._numbers = np.append(np.where(is_wanted, numbers + 1, 0), 0)
+        self._themes = np.zeros((len(wanted) + 1, index.themes.shape[1]), dtype=np.float32)
+        self._themes[wanted.searchsorted(index.hashes[whole]) + 1] = index.themes[whole]
+        self._opens = np.zeros(len(wanted) + 1, dtype=np.bool_)
+        self._opens[wanted.searchsorted(openings) + 1] = True
+
+    def find(self, words: Words, places: Ints) -> Found:
+        """Find what `KeywordIndex.find` finds, given the places of words and runs, shape (n_words, longest)."""
+        longest = places.shape[1]
+        numbers = self._numbers.take(places.ravel())
+        at = numbers.nonzero()[0]
+        numbers = numbers.take(at)
+        first = at // longest
+        last, themes = at - first * (longest - 1), self._themes.take(numbers, axis=0)
+        opening = self._opens.take(numbers)
+        if not opening.any():
+            return first, last, themes
+        ends, last_of_more, more = self._index.find(words, first[opening], shortest=longest + 1)
+        return in_order(
+            np.concatenate((first, ends)), np.concatenate((last, last_of_more)), np.concatenate((themes, more))
+        )
+
+
+def _scale(sums: Floats, weight: float) -> tuple[Floats, Flags]:
     """Divide outputs by the root of their mass, and multiply them by a weight; tell where there is any mass."""
     outputs, mass = sums[:, :-1], sums[:, -1:]
     outputs *= weight / np.sqrt(np.maximum(mass, _TINY))
     return outputs, mass[:, 0] > 0
-
-
-def _sum_rows(rows: Floats, sizes: Ints) -> Floats:
-    """Sum the first rows, the next ones, and so on, as many as each size says."""
-    if len(sizes) == 1 and len(rows):
-        return np.add.reduceat(rows, [0], axis=0)
-    sums = np.zeros((len(sizes), rows.shape[1]), dtype=np.float32)
-    filled = sizes.nonzero()[0]
-    if filled.size:
-        sums[filled] = np.add.reduceat(rows, (sizes.cumsum() - sizes).take(filled), axis=0)
-    return sums

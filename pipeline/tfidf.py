@@ -1,8 +1,9 @@
 """TF-IDF of words, runs of words and runs of letters inside words: scikit-learn's, many times as fast.
 
 What makes it fast: words, and all runs, are 64-bit hashes (`pipeline.words`), looked up in bulk (`pipeline.hashtable`);
-the letters of a word that was known in training were looked up then; features are counted without sorting them. What a
-feature is called is kept beside, so that it can be explained.
+the letters of a word that was known in training were looked up then; features are counted by sorting those of one text
+at a time, which fit into the processor's nearest cache. What a feature is called is kept beside, so that it can be
+explained.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,13 +16,13 @@ from scipy.sparse import csr_matrix, diags_array, hstack
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from .hashtable import HashTable, Ints, count_distinct
+from .hashtable import Hashes, HashTable, Ints
 from .words import Words, batched, collect, distinct, hash_letters, join, ranges
 
 _NO_PLACES: Ints = np.zeros(0, dtype=np.int64)
 _REMAINDERS = (1 << 22) - 3  # a prime number, much larger than the number of runs in most corpora
 _CHUNK = 64  # texts whose features are counted at a time, so that they stay in the processor's cache
-_DERIVED = ("_runs", "_letters", "_spelled", "_sizes", "_n_letters", "n_runs", "n_places")
+_DERIVED = ("_runs", "_letters", "_spelled", "_sizes", "_n_letters", "n_runs", "hashes")
 
 
 class Sparse(NamedTuple):
@@ -31,7 +32,7 @@ class Sparse(NamedTuple):
     ----------
     values : ndarray of float32, shape (n_values,)
     columns : ndarray of int, shape (n_values,)
-        Those of a text in no order.
+        Those of a text in order.
     bounds : ndarray of int, shape (n_texts + 1,)
         Where the values of each text begin.
     """
@@ -78,7 +79,16 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
     letters_ : tuple of str
         The runs of 1, 2, … letters, sorted, one after the other.
     idf_ : ndarray of float32, shape (n_features,)
+    hashes : ndarray of uint64, shape (n_places,)
+        Of what `find` knows: the runs of words that are features, in the order of their columns, then other words.
+    n_runs : int
+        How many of them are features.
     """
+
+    hashes: Hashes
+    n_runs: int
+    _n_letters: int
+    _runs: HashTable | None  # made where it is needed: a model that only classifies needs none
 
     def __init__(
         self,
@@ -126,8 +136,8 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         """Learn from texts that are split into words already, and give their features; as `fit_transform` does."""
         counts = np.concatenate([np.zeros(0, dtype=np.int64), *(words.counts for words in chunks)])
         lexicon, numbers = collect(chunks)
-        pairs = _distinct_pairs(numbers, chunks)
-        in_texts = np.bincount(pairs & 0xFFFFFFFF, minlength=len(lexicon))
+        inside, bounds = _distinct_words(numbers, counts)
+        in_texts = np.bincount(inside, minlength=len(lexicon))
         frequent = (in_texts >= self.min_df).nonzero()[0]
         names = dict(zip(lexicon.write(frequent), frequent.tolist(), strict=True))
         self.vocabulary_ = " ".join(sorted(names))
@@ -136,7 +146,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         self.runs_ = tuple(_learn_runs(renumbered.take(numbers), counts, self.word_ngrams[1], self.min_df))
         self.letters_: tuple[str, ...] = ()
         if self.char_ngrams is not None:
-            self.letters_ = tuple(_learn_letters(lexicon, pairs, len(counts), *self.char_ngrams, self.min_df))
+            self.letters_ = tuple(_learn_letters(lexicon, inside, bounds, *self.char_ngrams, self.min_df))
         sizes = len(names), *map(len, self.runs_)
         self.kept_ = tuple(size if n >= self.word_ngrams[0] else 0 for n, size in enumerate(sizes, start=1))
         self._prepare()
@@ -164,11 +174,19 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of int, shape (n_words, longest run of words)
-            The column of each; for words that are known but no features, numbers from `n_runs` to `n_places`; -1 for
+            The column of each; for words that are known but no features, numbers from `n_runs` on; -1 for
             what is not known.
         """
         longest = self.word_ngrams[1]
+        if self._runs is None:
+            self._runs = HashTable(self.hashes)
         return self._runs.find(words.runs(longest).ravel()).reshape(len(words), longest)
+
+    def pick_features(self, words: Words, places: Ints) -> tuple[Ints, Ints]:
+        """Give those of the places from `find` that are features, text by text, and where those of each text begin."""
+        flat = places.ravel()
+        at = (flat.view(np.uint64) < self.n_runs).nonzero()[0]  # -1 is a high number there
+        return flat.take(at), at.searchsorted(words.bounds * places.shape[1])
 
     def spell(self, words: Words, some: Ints) -> tuple[Ints, Ints]:
         """Find the known runs of letters in some words: place of the word among them, number of the run."""
@@ -271,31 +289,32 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         self._sizes = tuple(map(len, hashes))
         kept = [some[:size] for some, size in zip(hashes, self.kept_, strict=True)]
         # Words that are no features come last: their letters are looked up by number.
-        self._runs = HashTable(np.concatenate([*kept, hashes[0][self.kept_[0] :]]))
+        self.hashes = np.concatenate([*kept, hashes[0][self.kept_[0] :]])
+        self._runs = None
         self.n_runs = sum(self.kept_)
-        self.n_places = self.n_runs + len(words) - self.kept_[0]
         letters = [hash_letters(_rows(some, n)) for n, some in enumerate(self.letters_, start=1)]
         self._letters = HashTable(np.concatenate([hashes[0][:0], *letters]))
         self._n_letters = sum(map(len, letters))
-        self._spelled = np.zeros(self.n_places + 1, dtype=np.int64), _NO_PLACES
+        self._spelled = np.zeros(len(self.hashes) + 1, dtype=np.int64), _NO_PLACES
         if self.char_ngrams is not None:
             owners, found = self.spell(words, np.arange(len(words)))
             owners[owners >= self.kept_[0]] += self.n_runs - self.kept_[0]
-            self._spelled = _by_owner(self.n_places, owners, found)
+            self._spelled = _by_owner(len(self.hashes), owners, found)
 
     def _count_runs(self, words: Words, places: Ints) -> Sparse:
-        features = (places.view(np.uint64) < self.n_runs).ravel().nonzero()[0]  # -1 is a high number there
-        return tally(words, features // places.shape[1], places.ravel().take(features))
+        return tally(*self.pick_features(words, places))
 
     def _count_letters(self, words: Words, places: Ints) -> Sparse:
         if self.char_ngrams is None:
-            return tally(words, _NO_PLACES, _NO_PLACES)
+            return tally(_NO_PLACES, np.zeros(len(words.bounds), dtype=np.int64))
         numbers = places[:, 0]
         known, unknown = (numbers >= 0).nonzero()[0], (numbers < 0).nonzero()[0]
         sizes, found = gather(*self._spelled, numbers.take(known))
         which, more = self.spell(words, unknown)
         at = np.concatenate((known.repeat(sizes), unknown.take(which)))
-        return tally(words, at, np.concatenate((found, more)))
+        order = np.argsort(at, kind="stable")
+        columns = np.concatenate((found, more), dtype=np.int32, casting="same_kind")
+        return tally(columns.take(order), at.take(order).searchsorted(words.bounds))
 
     def _weigh_runs(self, counts: Sparse) -> Sparse:
         values = np.log(counts.values) + np.float32(1) if self.sublinear_tf else counts.values.copy()
@@ -313,30 +332,32 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
 
     def _join(self, runs: Sequence[Sparse], letters: Sequence[Sparse]) -> csr_matrix:
         blocks = _rows_of(runs, self.n_runs), _rows_of(letters, self._n_letters)
-        X = hstack(blocks, format="csr", dtype=np.float32)
-        X.sort_indices()  # learners read them faster so
-        return X
+        return hstack(blocks, format="csr", dtype=np.float32)
 
 
-def tally(words: Words, places: Ints, columns: Ints) -> Sparse:
-    """Count how often each column occurs in each text, given the words that it was found at."""
-    n_texts = len(words.counts)
-    if n_texts == 1:
-        last, counts = count_distinct(columns)
-        return Sparse(counts.astype(np.float32), columns.take(last), np.array([0, len(last)]))
-    owners = words.owners.take(places)
-    last, counts = count_distinct(owners << 32 | columns)
-    owners = owners.take(last)
-    if (owners[1:] < owners[:-1]).any():
-        order = np.argsort(owners.astype(narrow(n_texts)), kind="stable")
-        owners, last, counts = owners.take(order), last.take(order), counts.take(order)
-    bounds = owners.searchsorted(np.arange(n_texts + 1))
-    return Sparse(counts.astype(np.float32), columns.take(last), bounds)
+def tally(columns: Ints, bounds: Ints) -> Sparse:
+    """Count how often each column occurs in each text.
 
+    Parameters
+    ----------
+    columns : ndarray of int, shape (n,)
+        Of all texts, one after the other; sorted in place.
+    bounds : ndarray of int, shape (n_texts + 1,)
+        Where those of each text begin.
 
-def narrow(size: int) -> type[np.unsignedinteger[Any]]:
-    """Give the type of which numbers below a size are sorted fastest."""
-    return np.uint16 if size <= 1 << 16 else np.uint32
+    >>> counts = tally(np.array([7, 2, 7, 3]), np.array([0, 3, 3, 4]))
+    >>> counts.values.tolist(), counts.columns.tolist(), counts.bounds.tolist()
+    ([1.0, 2.0, 1.0], [2, 7, 3], [0, 2, 2, 3])
+    """
+    for begin, end in pairwise(bounds.tolist()):
+        columns[begin:end].sort()  # text by text: many times faster than all at once
+    first = np.ones(len(columns) + 1, dtype=np.bool_)
+    np.not_equal(columns[1:], columns[:-1], out=first[1:-1])
+    if len(bounds) > 2:
+        first[bounds] = True
+    starts = first.nonzero()[0]
+    counts = (starts[1:] - starts[:-1]).astype(np.float32)
+    return Sparse(counts, columns.take(starts[:-1]), starts.searchsorted(bounds))
 
 
 def _scale_runs(features: Sparse) -> Sparse:
@@ -386,33 +407,34 @@ def _learn_runs(numbers: Ints, counts: Ints, longest: int, least: int) -> Iterat
         yield np.column_stack(np.divmod(known, max(1, base))).astype(np.int32)
 
 
-def _distinct_pairs(numbers: Ints, chunks: Sequence[Words]) -> Ints:
-    """Say which words are in which texts: a text's number, shifted by 32 bits, and a word's; in the texts' order."""
-    pairs, first, text = [_NO_PLACES], 0, 0
-    for words in chunks:
-        some = (words.owners + text) << 32 | numbers[first : first + len(words)]
-        pairs.append(some.take(count_distinct(some)[0]))
-        first, text = first + len(words), text + len(words.counts)
-    return np.concatenate(pairs)
+def _distinct_words(numbers: Ints, counts: Ints) -> tuple[Ints, Ints]:
+    """Give the distinct words of each text, text by text, and where those of each text begin."""
+    _, columns, bounds = tally(numbers.copy(), np.cumsum(np.append(0, counts)))
+    return columns, bounds
 
 
-def _learn_letters(lexicon: Words, pairs: Ints, n_texts: int, shortest: int, longest: int, least: int) -> Iterator[str]:
-    """Know the runs of letters that occur in `least` texts or more; see `NgramTfidf.letters_`."""
+def _learn_letters(
+    lexicon: Words, inside: Ints, bounds: Ints, shortest: int, longest: int, least: int
+) -> Iterator[str]:
+    """Know the runs of letters that occur in `least` texts or more; see `NgramTfidf.letters_`.
+
+    `inside` and `bounds` are the distinct words of each text, see `_distinct_words`.
+    """
     owners, hashes, starts, sizes = lexicon.cut(np.arange(len(lexicon)), shortest, longest)
     numbers = HashTable(known := distinct(hashes)).find(hashes)
     spelled = _by_owner(len(lexicon), owners, numbers)
     in_texts = np.zeros(len(known), dtype=np.int64)
-    bounds = np.searchsorted(pairs, np.arange(0, n_texts + _CHUNK, _CHUNK) << 32)
-    for begin, end in pairwise(bounds):
-        some = pairs[begin:end]
-        times, found = gather(*spelled, some & 0xFFFFFFFF)
-        once, _ = count_distinct(np.repeat(some >> 32, times) << 32 | found)
-        in_texts += np.bincount(found.take(once), minlength=len(known))
+    for first in range(0, len(bounds) - 1, _CHUNK):
+        some = bounds[first : first + _CHUNK + 1]
+        times, found = gather(*spelled, inside[some[0] : some[-1]])
+        within = np.append(0, times.cumsum()).take(some - some[0])
+        in_texts += np.bincount(tally(found, within).columns, minlength=len(known))
     somewhere = np.zeros(len(known), dtype=np.int64)
     somewhere[numbers] = np.arange(len(numbers))
     kept = np.sort(somewhere[in_texts >= least])
-    for length, (first, end) in enumerate(pairwise(np.searchsorted(kept, np.cumsum([0, *sizes]))), start=1):
-        letters = lexicon.codes.take(starts.take(kept[first:end])[:, None] + np.arange(length))
+    for length in range(1, longest + 1):
+        some = starts.take(kept[sizes.take(kept) == length])
+        letters = lexicon.codes.take(some[:, None] + np.arange(length))
         letters = letters[np.lexsort(letters.T[::-1])]
         yield letters.tobytes().decode("utf-32-le", "surrogatepass")
 
@@ -424,7 +446,8 @@ def _rows(joined: str, length: int) -> NDArray[np.uint32]:
 def _by_owner(n_owners: int, owners: Ints, values: Ints) -> tuple[Ints, Ints]:
     """Order values by owner: where those of each owner begin, shape (n_owners + 1,), and all values."""
     order = np.argsort(owners, kind="stable")
-    return np.searchsorted(owners.take(order), np.arange(n_owners + 1)), values.take(order)
+    # In 32 bits, which are copied and sorted twice as fast.
+    return np.searchsorted(owners.take(order), np.arange(n_owners + 1)), values.take(order).astype(np.int32)
 
 
 def gather(starts: Ints, values: Ints, owners: Ints) -> tuple[Ints, Ints]:

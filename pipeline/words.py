@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .hashtable import Hashes, HashTable, Ints, count_distinct
+from .hashtable import Hashes, HashTable, Ints
 
 SPACE = ord(" ")
 _T = TypeVar("_T")
@@ -31,16 +31,15 @@ class Words:
     ----------
     codes : ndarray of uint32
         Code points: a space, then the words of all texts, each with a space or more after it.
-    opens, closes : ndarray of int, shape (n_words,)
+    edges : ndarray of int, shape (n_words, 2)
         Where in `codes` the spaces before and after each word are.
-    counts : ndarray of int, shape (n_texts,)
-        How many words each text has.
+    bounds : ndarray of int, shape (n_texts + 1,)
+        Where among the words those of each text begin.
     """
 
     codes: NDArray[np.uint32]
-    opens: Ints
-    closes: Ints
-    counts: Ints
+    edges: Ints
+    bounds: Ints
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Self:
@@ -53,50 +52,38 @@ class Words:
         split = [text.split() for text in texts]
         joined = " ".join(["", *(word for words in split for word in words), ""]) if any(split) else " "
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        return cls.between(codes, np.cumsum([0, *map(len, split)]))
+
+    @classmethod
+    def between(cls, codes: NDArray[np.uint32], bounds: Ints) -> Self:
+        """Take code points that hold single spaces, each word between two of them."""
         spaces = (codes == SPACE).nonzero()[0]
-        return cls(codes, spaces[:-1], spaces[1:], np.array([len(words) for words in split], dtype=np.int64))
+        return cls(codes, np.stack((spaces[:-1], spaces[1:]), axis=1), bounds)
 
     def __len__(self) -> int:
-        return len(self.opens)
+        return len(self.edges)
 
-    @cached_property
+    @property
+    def counts(self) -> Ints:
+        """How many words each text has, shape (n_texts,)."""
+        return self.bounds[1:] - self.bounds[:-1]
+
+    @property
     def owners(self) -> Ints:
-        """Which text each word belongs to."""
-        return np.arange(len(self.counts)).repeat(self.counts)
+        """Which text each word belongs to, shape (n_words,)."""
+        return np.arange(len(self.bounds) - 1).repeat(self.counts)
 
     @cached_property
     def hashes(self) -> Hashes:
         """A hash of each word: the sum of its letters, each times a power of a base that its place decides."""
-        if not len(self):
-            return np.zeros(0, dtype=np.uint64)
-        # Powers by place among all letters, whatever the word; each sum is divided by the power its word began with.
-        # Sums up to a word's end, less those up to its start, are made twice as fast as each word's own.
-        parts = []
-        for first, last in self._pieces():
-            begin = self.opens[first]
-            letters = self.codes[begin : self.closes[last - 1] + 1]
-            powers, inverse = _powers(len(letters))
-            sums = np.multiply(letters, powers, dtype=np.uint64).cumsum()
-            opens = self.opens[first:last] - begin
-            hashes = sums.take(self.closes[first:last] - begin)  # with the space, which tells that a word ends in NUL
-            hashes -= sums.take(opens)
-            hashes *= inverse.take(opens)
-            parts.append(hashes)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _pieces(self) -> Iterable[tuple[int, int]]:
-        """Cut the words into pieces of some `_PIECE` letters: the first word of each, and of the next."""
         if len(self.codes) <= _PIECE:
-            return [(0, len(self))]
+            return _hash_words(self.codes, self.edges)
         places = np.arange(0, len(self.codes) + _PIECE, _PIECE)
-        return pairwise(distinct(self.opens.searchsorted(places)).tolist())
-
-    def count(self, flags: NDArray[np.bool_]) -> Ints:
-        """Count the flagged words of each text."""
-        if len(self.counts) == 1:
-            return np.array([np.count_nonzero(flags)])
-        sums, ends = np.concatenate(([0], flags.cumsum())), self.counts.cumsum()
-        return sums.take(ends) - sums.take(ends - self.counts)
+        parts = [np.zeros(0, dtype=np.uint64)]
+        for first, last in pairwise(distinct(self.edges[:, 0].searchsorted(places)).tolist()):
+            begin, end = self.edges[first, 0], self.edges[last - 1, 1] + 1
+            parts.append(_hash_words(self.codes[begin:end], self.edges[first:last] - begin))
+        return np.concatenate(parts)
 
     def runs(self, longest: int) -> Hashes:
         """Hash the runs of words.
@@ -106,16 +93,15 @@ class Words:
         ndarray of uint64, shape (n_words, `longest`)
             Of the runs of 1 word, of 2 words, … that begin at each word; 0 where they would reach beyond the text.
         """
-        known = np.zeros((len(self), longest), dtype=np.uint64)
-        known[:, 0] = self.hashes
-        ends = self.counts.cumsum()
+        runs = np.zeros((len(self), longest), dtype=np.uint64)
+        runs[:, 0] = self.hashes
         for length in range(1, min(longest, len(self))):
-            known[:-length, length] = join(known[:-length, length - 1], self.hashes[length:])
-            for rest in range(1, length + 1):  # words from here to the end of the text
-                known[ends - rest, length] = 0
-        return known
+            join(runs[:-length, length - 1], self.hashes[length:], out=runs[:-length, length])
+            for rest in range(1, length + 1) if len(self.bounds) > 2 else ():
+                runs[self.bounds[1:] - rest, length] = 0  # fewer words than that to the end of the text
+        return runs
 
-    def cut(self, words: Ints, shortest: int, longest: int) -> tuple[Ints, Hashes, Ints, list[int]]:
+    def cut(self, words: Ints, shortest: int, longest: int) -> tuple[Ints, Hashes, Ints, Ints]:
         """Cut words into runs of letters, as scikit-learn's ``analyzer="char_wb"`` does.
 
         A word is seen with a space at each end. A run does not reach beyond them; a word too short for the shortest run
@@ -131,48 +117,44 @@ class Words:
         Returns
         -------
         owners : ndarray of int, shape (n_runs,)
-            Place in `words` of the word that a run is part of.
+            Place in `words` of the word that a run is part of; in order.
         hashes : ndarray of uint64, shape (n_runs,)
         starts : ndarray of int, shape (n_runs,)
             Where in `codes` each run is.
-        sizes : list of int
-            How many of the runs have 1 letter, 2 letters, …; the shorter come first.
+        sizes : ndarray of int, shape (n_runs,)
+            Letters of each.
         """
-        opening = self.opens.take(words)
-        lengths = self.closes.take(words) - opening + 1
-        owner = np.arange(len(words)).repeat(lengths)
-        places = ranges(opening, lengths)
-        room = (opening + lengths).take(owner) - places  # letters from here to the end of the word
-        letters = self.codes.take(places).astype(np.uint64)
+        edges = self.edges.take(words, axis=0)
+        opens = edges[:, 0]
+        lengths = edges[:, 1] - opens + 1
+        ends = lengths.cumsum()  # of each word, its letters written one after the other
+        owners = np.arange(len(words)).repeat(lengths)
+        at = np.arange(len(owners))
+        places = (opens - ends + lengths).take(owners) + at
+        powers, inverse = _powers(len(at) + 1)
+        sums = np.zeros(len(at) + 1, dtype=np.uint64)
+        np.multiply(self.codes.take(places), powers[:-1], dtype=np.uint64).cumsum(out=sums[1:])
         least = min(shortest, _SHORTEST)
-        running, fits, hashes = letters, [], []
-        for length in range(1, longest + 1):
-            if length > 1:
-                running = running * _LETTER
-                running[: 1 - length] += letters[length - 1 :]  # what begins further on is no whole run
-            if length >= least:
-                hashes.append(running)
-                # A whole word, or nothing, where it is shorter than the shortest run.
-                fits.append(
-                    room >= length if length >= shortest else (room == length) & (lengths.take(owner) == length)
-                )
-        found = np.concatenate(fits).nonzero()[0]
-        bounds = found.searchsorted(np.arange(len(fits) + 1) * len(letters))
-        sizes = bounds[1:] - bounds[:-1]
-        some = np.concatenate(hashes).take(found)
-        found -= (np.arange(len(fits)) * len(letters)).repeat(sizes)
-        return owner.take(found), some, places.take(found), [0] * (least - 1) + sizes.tolist()
+        room = ends.take(owners) - at  # letters from here to the end of the word
+        fits = room[:, None] >= np.arange(least, longest + 1)
+        for length in range(least, shortest):  # then a whole word, or nothing
+            fits[:, length - least] = (room == length) & (lengths.take(owners) == length)
+        found = fits.ravel().nonzero()[0]
+        at = found // fits.shape[1]
+        sizes = found - at * fits.shape[1] + least
+        hashes = sums.take(at + sizes) - sums.take(at)
+        hashes *= inverse.take(at)
+        return owners.take(at), hashes, places.take(at), sizes
 
-    def take(self, words: Ints) -> tuple[NDArray[np.uint32], Ints]:
-        """Copy some words: their letters with a space after each, and their lengths with it."""
-        opens = self.opens.take(words)
-        lengths = self.closes.take(words) - opens
-        return self.codes.take(ranges(opens + 1, lengths)), lengths
+    def take(self, words: Ints) -> NDArray[np.uint32]:
+        """Copy some words: their letters, with a space after each."""
+        edges = self.edges.take(words, axis=0)
+        lengths = edges[:, 1] - edges[:, 0]
+        return self.codes.take(ranges(edges[:, 0] + 1, lengths))
 
     def write(self, words: Ints) -> list[str]:
         """Give some words as strings."""
-        letters, _ = self.take(words)
-        return letters.tobytes().decode("utf-32-le", "surrogatepass").split(" ")[:-1]
+        return self.take(words).tobytes().decode("utf-32-le", "surrogatepass").split(" ")[:-1]
 
 
 def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:
@@ -186,8 +168,7 @@ def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:
         Which word of it each word is.
     """
     hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *(words.hashes for words in chunks)])
-    each = [words.hashes.take(count_distinct(words.hashes)[0]) for words in chunks]  # fewer to sort
-    known = distinct(np.concatenate([hashes[:0], *each]))
+    known = distinct(np.concatenate([hashes[:0], *(distinct(words.hashes) for words in chunks)]))  # fewer to sort
     numbers = HashTable(known).find(hashes)
     last = np.zeros(len(known), dtype=np.int64)  # place of each word's last occurrence
     last[numbers] = np.arange(len(numbers))
@@ -200,21 +181,30 @@ def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:
         words.take(last[begin:end] - first)
         for words, first, (begin, end) in zip(chunks, bounds.tolist(), pairwise(inside), strict=False)
     ]
-    codes = np.concatenate([np.array([SPACE], dtype=np.uint32), *(letters for letters, _ in parts)])
-    spaces = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *(sizes for _, sizes in parts)]))
-    return Words(codes, spaces[:-1], spaces[1:], np.array([len(known)])), renumbered.take(numbers)
+    codes = np.concatenate([np.array([SPACE], dtype=np.uint32), *parts])
+    return Words.between(codes, np.array([0, len(known)])), renumbered.take(numbers)
 
 
-def join(first: Hashes, last: Hashes) -> Hashes:
-    """Hash runs of words, given the hashes of all but their last words, and of those."""
-    return first * _RUN + last
+def join(first: Hashes, last: Hashes, out: Hashes | None = None) -> Hashes:
+    """Hash runs of words, given the hashes of all but their last words, and of those; into `out`, if it is given."""
+    runs = np.multiply(first, _RUN, out=out)
+    runs += last
+    return runs
+
+
+def _hash_words(codes: NDArray[np.uint32], edges: Ints) -> Hashes:
+    # Powers by place among all letters, whatever the word; each sum is divided by the power its word began with.
+    # Sums up to a word's end, less those up to its start, are made twice as fast as each word's own.
+    powers, inverse = _powers(len(codes))
+    sums = np.multiply(codes, powers, dtype=np.uint64).cumsum().take(edges)
+    hashes: Hashes = sums[:, 1] - sums[:, 0]  # with the space after it, which tells that a word ends in NUL
+    hashes *= inverse.take(edges[:, 0])
+    return hashes
 
 
 def hash_letters(letters: NDArray[np.uint32]) -> Hashes:
     """Hash runs of letters, one a row, as `Words.cut` does."""
-    hashes = letters[:, 0].astype(np.uint64)
-    for column in letters.T[1:]:
-        hashes = hashes * _LETTER + column
+    hashes: Hashes = np.multiply(letters, _powers(letters.shape[1])[0], dtype=np.uint64).sum(axis=1)
     return hashes
 
 
@@ -236,6 +226,21 @@ def ranges(starts: Ints, sizes: Ints) -> Ints:
     places: Ints = (starts - ends + sizes).repeat(sizes)
     places += np.arange(len(places))
     return places
+
+
+def sum_rows(rows: NDArray[np.float32], bounds: Ints) -> NDArray[np.float32]:
+    """Sum the rows of each text, given where those of each begin; each sum has the same bits whatever the others are.
+
+    >>> sum_rows(np.array([[1], [2], [4]], dtype=np.float32), np.array([0, 2, 2, 3])).tolist()
+    [[3.0], [0.0], [4.0]]
+    """
+    filled = bounds[1:] > bounds[:-1]
+    if filled.all():
+        return np.add.reduceat(rows, bounds[:-1], axis=0)
+    sums = np.zeros((len(filled), rows.shape[1]), dtype=np.float32)
+    if len(rows):
+        sums[filled] = np.add.reduceat(rows, bounds[:-1][filled], axis=0)
+    return sums
 
 
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

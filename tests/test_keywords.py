@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from pipeline.keywords import LEAD, KeywordIndex, KeywordRates
+from pipeline.keywords import LEAD, KeywordIndex, KeywordRates, count_keywords
 from pipeline.words import Words
 
 
 def count(keywords: list[list[str]], *texts: str) -> list[list[float]]:
-    counts: list[list[float]] = KeywordIndex(keywords).count(Words.of(texts))[0].tolist()
+    words = Words.of(texts)
+    counts: list[list[float]] = count_keywords(words, KeywordIndex(keywords).find(words))[:, : len(keywords)].tolist()
     return counts
 
 
@@ -49,8 +50,8 @@ def test_a_theme_without_keywords_and_a_text_without_words() -> None:
 def test_a_phrase_counts_for_the_lead_only_if_it_ends_there() -> None:
     before = " ".join(["كلمه"] * (LEAD - 2))
     words = Words.of([f"{before} وقف اطلاق", f"{before} كلمه وقف اطلاق"])
-    everywhere, lead = KeywordIndex([["وقف اطلاق"]]).count(words)
-    assert (everywhere.tolist(), lead.tolist()) == ([[1], [1]], [[1], [0]])
+    counts = count_keywords(words, KeywordIndex([["وقف اطلاق"]]).find(words))
+    assert counts.tolist() == [[1, 1], [1, 0]]
 
 
 def test_rates_of_the_whole_and_of_the_lead() -> None:
