@@ -48,7 +48,7 @@ class Projection:
         self._rates = by_feature[n_ngrams:]
         self._keywords = None
         if features.keywords_ is not None:
-            self._keywords = _KeywordPlaces(features.keywords_.index, ngrams.hashes, ngrams.word_ngrams[1])
+            self._keywords = KeywordPlaces(features.keywords_.index, ngrams.hashes, ngrams.word_ngrams[1])
         # One table of all that is looked up: n-grams of words first, then keywords that are none of them.
         self._n_known = len(ngrams.hashes)
         self._table = HashTable(ngrams.hashes if self._keywords is None else self._keywords.hashes)
@@ -121,7 +121,7 @@ class Projection:
         return letters
 
 
-class _KeywordPlaces:
+class KeywordPlaces:
     """Finds keywords among the places of words and their runs, which are looked up anyway.
 
     Parameters
@@ -163,10 +163,9 @@ class _KeywordPlaces:
         opening = self._opens.take(numbers)
         if not opening.any():
             return first, last, themes
-        ends, last_of_more, more = self._index.find(words, first[opening], shortest=longest + 1)
-        return in_order(
-            np.concatenate((first, ends)), np.concatenate((last, last_of_more)), np.concatenate((themes, more))
-        )
+        more = self._index.find(words, first[opening], shortest=longest + 1)
+        whole = themes.any(axis=1)  # the others are no keywords, but only the beginnings of some
+        return in_order(*map(np.concatenate, zip((first[whole], last[whole], themes[whole]), more, strict=True)))
 
 
 def _scale(sums: Floats, weight: float) -> tuple[Floats, Flags]:

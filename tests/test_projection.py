@@ -4,10 +4,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.features import TextFeatures
-from pipeline.keywords import KeywordRates
+from pipeline.hashtable import HashTable
+from pipeline.keywords import KeywordIndex, KeywordRates
 from pipeline.normalize import ArabicNormalizer
-from pipeline.projection import Projection
+from pipeline.projection import KeywordPlaces, Projection
 from pipeline.tfidf import NgramTfidf
+from pipeline.words import Words
 
 from .conftest import make_toy_articles
 
@@ -46,6 +48,20 @@ def test_it_is_the_product_of_features_and_coefficients(
         np.testing.assert_allclose(unseen, shares)
         np.testing.assert_allclose(products, X @ projection.coef.T, rtol=1e-4, atol=1e-4)
         assert known.tolist() == (X.getnnz(axis=1) > 0).tolist()
+
+
+FEW = st.lists(st.sampled_from(["با", "وبا", "تا", "ثا"]), max_size=12).map(" ".join)
+
+
+@given(st.lists(FEW, min_size=1, max_size=5), st.integers(1, 4), st.booleans())
+def test_keywords_are_found_among_places_as_they_are_without(texts: list[str], longest: int, all_known: bool) -> None:
+    index = KeywordIndex([["با", "تا با", "تا با تا", "ثا تا"], ["تا", "تا با", "با با ثا تا", "ثا با تا تا ثا"], []])
+    words = Words.of(texts)
+    known = Words.of(["تا", "با تا", "ثا"]).runs(2)
+    finder = KeywordPlaces(index, np.unique(known[known > 0]) if all_known else known[:0, 0], longest)
+    places = HashTable(finder.hashes).find(words.runs(longest).ravel()).reshape(-1, longest)
+    for ours, plain in zip(finder.find(words, places), index.find(words), strict=True):
+        np.testing.assert_array_equal(ours, plain)
 
 
 def test_a_pruned_vocabulary_too() -> None:
