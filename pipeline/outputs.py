@@ -14,7 +14,7 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -25,7 +25,7 @@ from typing import Any, Self
 from .article import Article, text_problem
 from .artifact import write_text, writing
 from .classifier import ThemeClassifier
-from .corpus import Inputs, Record
+from .corpus import Inputs, Record, to_article
 from .errors import DataError, PipelineError
 from .predict import Prediction
 from .progress import article_bar, say
@@ -44,9 +44,14 @@ def to_dict(article: Article, prediction: Prediction) -> dict[str, Any]:
     return {**answer, "none": round(prediction.none, 4), "unsure": list(prediction.unsure)}
 
 
-def to_json(article: Article, prediction: Prediction) -> str:
-    """Give an answer as a line of JSON."""
-    return json.dumps(to_dict(article, prediction), ensure_ascii=False)
+def to_jsonl(answers: Iterable[Answer]) -> str:
+    """Give answers as lines of JSON."""
+    return _to_lines(to_dict(*answer) for answer in answers)
+
+
+def to_csv(answers: Iterable[Answer]) -> str:
+    """Give answers as rows of CSV; several themes, or reasons to be unsure, are parted by ``|``."""
+    return _to_rows(_to_row(to_dict(*answer)) for answer in answers)
 
 
 class PartFile:
@@ -153,6 +158,8 @@ class AnswerFile:
         How far it is, on the disk.
     records, unread : int
         How far it is, what waits to be written included.
+    to_text : callable
+        From answers to what `write` takes.
 
     Raises
     ------
@@ -177,11 +184,11 @@ class AnswerFile:
             if file and not (self.done.complete and not _part_path(file).exists())  # it has its name already
         ]
         self._waiting = [bytearray() for _ in self._files]
-        self._is_csv = path.name.lower().endswith((".csv", ".csv.gz"))
-        if self._is_csv and not self.done.sizes[0]:
-            self._waiting[0] += _to_csv(
-                [["id", "themes", "primary", *(f"score.{theme}" for theme in themes), "none", "unsure"]]
-            )
+        is_csv = path.name.lower().endswith((".csv", ".csv.gz"))
+        self.to_text = to_csv if is_csv else to_jsonl
+        if is_csv and not self.done.sizes[0]:
+            header = ["id", "themes", "primary", *(f"score.{theme}" for theme in themes), "none", "unsure"]
+            self._waiting[0] += _encode(_to_rows([header]))
 
     def __enter__(self) -> Self:
         return self
@@ -192,14 +199,12 @@ class AnswerFile:
         if kind and self.done.records:
             say(f"{_part_path(self._path)}: {self.done.records} records are done; go on with --resume")
 
-    def write(self, answers: Sequence[Answer]) -> None:
-        """Add answers, and problems, in the order of the input."""
-        objects = [to_dict(*answer) for answer in answers if not isinstance(answer, Record)]
-        self._waiting[0] += _to_csv(map(_to_row, objects)) if self._is_csv else _to_jsonl(objects)
-        unread = [answer for answer in answers if isinstance(answer, Record)]
+    def write(self, text: str, records: int, unread: Sequence[Record]) -> None:
+        """Add the answers to some records, and the problems of those that could not be read."""
+        self._waiting[0] += _encode(text)
         if len(self._files) > 1:
-            self._waiting[1] += _to_jsonl(map(_to_problem, unread))
-        self.records += len(answers)
+            self._waiting[1] += _encode(_to_lines(map(_to_problem, unread)))
+        self.records += records
         self.unread += len(unread)
         if self.records - self.done.records >= _STRIDE:
             self.commit()
@@ -229,10 +234,9 @@ class AnswerFile:
 class AnswerPrinter:
     """Answers on standard output, used as an `AnswerFile` is; problems in a file where it is asked for."""
 
-    def __init__(self, to_text: Callable[[Article, Prediction], str], problems: Path | None = None) -> None:
-        self.done, self.unread = Checkpoint({}), 0
-        self.records = 0
-        self._to_text = to_text
+    def __init__(self, to_text: Callable[[Iterable[Answer]], str], problems: Path | None = None) -> None:
+        self.done, self.records, self.unread = Checkpoint({}), 0, 0
+        self.to_text = to_text
         self._problems = PartFile(problems) if problems else None
 
     def __enter__(self) -> Self:
@@ -242,16 +246,13 @@ class AnswerPrinter:
         if self._problems:
             self._problems.close()
 
-    def write(self, answers: Sequence[Answer]) -> None:
+    def write(self, text: str, records: int, unread: Sequence[Record]) -> None:
         """Print answers; write problems."""
-        for answer in answers:
-            if not isinstance(answer, Record):
-                print(self._to_text(*answer))
-                continue
-            self.unread += 1
-            if self._problems:
-                self._problems.write(_to_jsonl([_to_problem(answer)]))
-        self.records += len(answers)
+        print(text, end="")
+        if self._problems and unread:
+            self._problems.write(_encode(_to_lines(map(_to_problem, unread))))
+        self.records += records
+        self.unread += len(unread)
 
     def commit(self) -> None:
         """Do nothing: what is printed stays printed."""
@@ -290,25 +291,45 @@ def answer_inputs(
     DataError
         If `on_error` is "fail" and a record cannot be read; all before it is written.
     """
-    rest = islice(inputs, target.records, None) if not target.done.complete else iter(())
-    with article_bar(target.records, show_bar) as show, closing(classify_records(model, rest, n_jobs)) as answered:
-        for answers in answered:
-            unread = [number for number, answer in enumerate(answers) if isinstance(answer, Record)]
-            if unread and on_error == "fail":
-                target.write(answers[: unread[0]])
-                target.commit()
-                record = answers[unread[0]]
-                assert isinstance(record, Record)
-                raise DataError(f"{record.source.removeprefix('error: ')}: {record.problem}")
-            for answer in answers:
-                if not isinstance(answer, Record):
-                    if answer[1].unsure and (doubt := text_problem(answer[0].full_text)):
-                        say(f"{answer[0].source}: warning: {doubt}")
-                elif on_error == "report":
-                    say(f"{answer.source}: {answer.problem}")
-            target.write(answers)
+    items: Iterable[Article | Record] = map(to_article, islice(inputs, target.records, None))
+    stopped: list[Record] = []
+    if target.done.complete:
+        items = ()
+    elif on_error == "fail":
+        items = _read_until_unread(items, stopped)
+    form = partial(_form, target.to_text)
+    with article_bar(target.records, show_bar) as show, closing(classify_records(model, items, form, n_jobs)) as formed:
+        for some, (text, doubts) in formed:
+            unread = [item for item in some if isinstance(item, Record)]
+            for message in doubts:
+                say(message)
+            for record in unread if on_error == "report" else ():
+                say(f"{record.source}: {record.problem}")
+            target.write(text, len(some), unread)
             show(target.records, inputs.expected)
+    if stopped:
+        target.commit()
+        raise DataError(f"{stopped[0].source.removeprefix('error: ')}: {stopped[0].problem}")
     target.finish()
+
+
+def _read_until_unread(items: Iterable[Article | Record], stopped: list[Record]) -> Iterator[Article]:
+    """Give articles up to the first record that is none, which is put into a list."""
+    for item in items:
+        if isinstance(item, Record):
+            stopped.append(item)
+            return
+        yield item
+
+
+def _form(to_text: Callable[[Iterable[Answer]], str], answers: list[Answer]) -> tuple[str, list[str]]:
+    """Write answers, and say which texts cannot be judged."""
+    doubts = [
+        f"{article.source}: warning: {doubt}"
+        for article, prediction in answers
+        if prediction.unsure and (doubt := text_problem(article.full_text))
+    ]
+    return to_text(answers), doubts
 
 
 def _part_path(path: Path) -> Path:
@@ -344,15 +365,21 @@ def _read_checkpoint(path: Path, run: dict[str, Any], resume: bool) -> Checkpoin
     return saved
 
 
-def _to_jsonl(objects: Iterable[dict[str, Any]]) -> bytes:
-    lines = (json.dumps(some, ensure_ascii=False) + "\n" for some in objects)
-    return "".join(lines).encode("utf-8", "backslashreplace")  # half characters as escapes, which JSON reads back
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _to_csv(rows: Iterable[list[Any]]) -> bytes:
+def _to_lines(objects: Iterable[dict[str, Any]]) -> str:
+    return "".join([_to_json(some) + "\n" for some in objects])
+
+
+def _to_rows(rows: Iterable[list[Any]]) -> str:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    return text.getvalue()
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")  # half characters as escapes, which JSON reads back
 
 
 def _to_row(answer: dict[str, Any]) -> list[Any]:

@@ -20,6 +20,7 @@ from .words import Words, distinct, sum_rows
 if TYPE_CHECKING:
     from .features import TextFeatures
 
+_KEPT = 31 << 20  # bytes
 _TINY = np.float32(np.finfo(np.float32).tiny)
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -55,6 +56,7 @@ class Projection:
         # Of all letters of each known word; nothing for keywords, nor in the last row, that of no word.
         self._words = np.zeros((len(self._table) + 1, len(coef) + 1), dtype=np.float32)
         self._words[: self._n_known] = ngrams.spelling() @ self._letters
+        _keep_freed_memory()
 
     def __call__(self, texts: Sequence[str]) -> Projected:
         """Multiply: ``features.transform(texts) @ coef.T``.
@@ -173,3 +175,13 @@ def _scale(sums: Floats, weight: float) -> tuple[Floats, Flags]:
     outputs, mass = sums[:, :-1], sums[:, -1:]
     outputs *= weight / np.sqrt(np.maximum(mass, _TINY))
     return outputs, mass[:, 0] > 0
+
+
+def _keep_freed_memory() -> None:
+    """Let the memory of one chunk of texts be that of the next.
+
+    glibc gives large arrays back to the system when they are freed, and gets the next ones page by page, filled with
+    zeros: of classifying an archive, a sixth of the time. It keeps what is no larger than the largest that was ever
+    freed, if that was less than 32 MB.
+    """
+    np.empty(_KEPT, dtype=np.uint8)

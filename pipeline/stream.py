@@ -5,16 +5,17 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 from .article import Article
 from .classifier import ThemeClassifier
-from .corpus import Record, to_article
+from .corpus import Record
 from .errors import PipelineError
 from .predict import Prediction, classify
 from .words import batched
@@ -23,8 +24,10 @@ BATCH = 256  # articles read, classified and answered at a time
 _AHEAD = 2  # batches for each worker: one in its hands, one to take up next
 
 _Item = TypeVar("_Item", bound=str | Article)
-_Batch = TypeVar("_Batch")
-Answer = tuple[Article, Prediction] | Record
+_Kept = TypeVar("_Kept")
+_Sent = TypeVar("_Sent")
+_Done = TypeVar("_Done")
+Answer = tuple[Article, Prediction]
 
 
 def classify_stream(
@@ -74,43 +77,67 @@ def classify_stream(
         raise TypeError("expected articles, got one string: write classify_stream(model, [text])")
     if batch_size < 1 or n_jobs < 1:
         raise ValueError(f"batch_size and n_jobs must be 1 or more, found {batch_size} and {n_jobs}")
-    return _pairs(classify_batches(model, _read_batches(articles, batch_size), n_jobs))
+    return _pairs(_answer_batches(model, _read_batches(articles, batch_size), classify, n_jobs))
 
 
-def classify_records(model: ThemeClassifier, records: Iterable[Record], n_jobs: int = 1) -> Generator[list[Answer]]:
-    """Classify records as they were read from files, batch by batch.
+def classify_records(
+    model: ThemeClassifier,
+    items: Iterable[Article | Record],
+    form: Callable[[list[Answer]], _Done],
+    n_jobs: int = 1,
+) -> Generator[tuple[list[Article | Record], _Done]]:
+    """Classify what was read from files, batch by batch, and form the answers into something.
+
+    Parameters
+    ----------
+    model : ThemeClassifier
+    items : iterable of Article or Record
+        From `pipeline.corpus.to_article`; a record is one that is no article.
+    form : callable
+        From the answers to the articles of a batch to what is to be made of them. With several jobs that is done in the
+        worker processes, and only what it gives comes back; then it must be a function that can be pickled.
+    n_jobs : int, default=1
+        Processes.
 
     Yields
     ------
-    list of (Article, Prediction) or Record
-        In the order of `records`; one that is no article is given back with its problem.
+    (items, formed) : tuple
+        Of each batch, in order.
     """
     batches = (
-        (items, [item.full_text for item in items if isinstance(item, Article)])
-        for items in batched(map(to_article, records), BATCH)
+        (some, [(item.id, item.title, item.text, item.source) for item in some if isinstance(item, Article)])
+        for some in batched(items, BATCH)
     )
-    with closing(classify_batches(model, batches, n_jobs)) as answered:
-        for items, predictions in answered:
-            answers = iter(predictions)
-            yield [(item, next(answers)) if isinstance(item, Article) else item for item in items]
+    return _answer_batches(model, batches, partial(_classify_and_form, form), n_jobs)
 
 
-def classify_batches(
-    model: ThemeClassifier, batches: Iterable[tuple[_Batch, list[str]]], n_jobs: int
-) -> Generator[tuple[_Batch, list[Prediction]]]:
-    """Classify the texts of each batch; what they belong to comes back with the answers."""
+def _classify_and_form(
+    form: Callable[[list[Answer]], _Done], model: ThemeClassifier, rows: Sequence[tuple[str, str, str, str]]
+) -> _Done:
+    # Tuples came, as an Article takes longer to pickle than to make.
+    articles = [Article(name, title, text, source=source) for name, title, text, source in rows]
+    return form([*zip(articles, classify(model, articles), strict=True)])
+
+
+def _answer_batches(
+    model: ThemeClassifier,
+    batches: Iterable[tuple[_Kept, _Sent]],
+    work: Callable[[ThemeClassifier, _Sent], _Done],
+    n_jobs: int,
+) -> Generator[tuple[_Kept, _Done]]:
+    """Work on one part of each batch, here or in processes; the other part is kept here, to go with what is done."""
     if n_jobs == 1:
-        for batch, texts in batches:
-            yield batch, classify(model, texts)
+        for kept, sent in batches:
+            yield kept, work(model, sent)
         return
     # Not joblib: its generator goes on reading while answers wait to be taken, and so holds an endless input.
-    pool = ProcessPoolExecutor(n_jobs, multiprocessing.get_context("spawn"), _start_worker, (model,))
+    pool = ProcessPoolExecutor(n_jobs, multiprocessing.get_context("spawn"), _start_worker, (model, work))
     try:
         submitted = _submit(pool, batches)
         waiting = deque(islice(submitted, _AHEAD * n_jobs))
         while waiting:
-            batch, future = waiting.popleft()
-            yield batch, future.result()
+            kept, future = waiting.popleft()
+            yield kept, future.result()
             waiting.extend(islice(submitted, 1))
     except BrokenProcessPool as error:
         raise PipelineError(
@@ -121,13 +148,11 @@ def classify_batches(
         pool.shutdown(cancel_futures=True)
 
 
-def _submit(
-    pool: Executor, batches: Iterable[tuple[_Batch, list[str]]]
-) -> Iterator[tuple[_Batch, Future[list[Prediction]]]]:
+def _submit(pool: Executor, batches: Iterable[tuple[_Kept, Any]]) -> Iterator[tuple[_Kept, Future[Any]]]:
     """Hand batches to the workers, as they are asked for; a failure of the input waits for its turn like an answer."""
     try:
-        for batch, texts in batches:
-            yield batch, pool.submit(_work, texts)
+        for kept, sent in batches:
+            yield kept, pool.submit(_work, sent)
     except Exception as error:
         failed: Future[Any] = Future()
         failed.set_exception(error)
@@ -163,12 +188,12 @@ def _pairs(
             yield from zip(batch, predictions, strict=True)
 
 
-_model: ThemeClassifier  # of a worker process
+_do: Callable[[Any], Any]  # of a worker process
 
 
-def _start_worker(model: ThemeClassifier) -> None:
-    global _model
-    _model = model
+def _start_worker(model: ThemeClassifier, work: Callable[[ThemeClassifier, Any], Any]) -> None:
+    global _do
+    _do = partial(work, model)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -181,5 +206,5 @@ def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
     os._exit(1)
 
 
-def _work(texts: list[str]) -> list[Prediction]:
-    return classify(_model, texts)
+def _work(sent: Any) -> Any:
+    return _do(sent)

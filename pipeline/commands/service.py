@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..article import Article
-    from ..predict import Prediction
+    from ..stream import Answer
 
 _CHAMPION = "models:/security-themes@champion"
 
@@ -68,7 +67,7 @@ def _classify(options: argparse.Namespace) -> int:
     from ..artifact import load_model, read_card
     from ..corpus import Inputs
     from ..errors import DataError
-    from ..outputs import AnswerFile, AnswerPrinter, answer_inputs, to_json
+    from ..outputs import AnswerFile, AnswerPrinter, answer_inputs, to_jsonl
 
     model = load_model(options.model)
     inputs = Inputs(options.paths)
@@ -83,9 +82,9 @@ def _classify(options: argparse.Namespace) -> int:
     elif options.resume:
         raise DataError("--resume needs --output FILE: what was printed cannot be gone on with")
     elif options.format == "jsonl":
-        target = AnswerPrinter(to_json, options.errors)
+        target = AnswerPrinter(to_jsonl, options.errors)
     else:
-        target = AnswerPrinter(partial(_to_lines, arabic=model.taxonomy.arabic), options.errors)
+        target = AnswerPrinter(partial(_to_table, arabic=model.taxonomy.arabic), options.errors)
     show_bar = bool(options.output) or not sys.stdout.isatty()
     with target:
         answer_inputs(model, inputs, target, options.on_error, options.jobs, show_bar)
@@ -112,16 +111,18 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _to_lines(article: "Article", prediction: "Prediction", arabic: dict[str, str]) -> str:
-    lines = [f"{article.id}  {article.headline}"]
-    lines += [f"    {theme:<22}{prediction.scores[theme]:.2f}  {arabic[theme]}" for theme in prediction.themes]
-    if not prediction.themes:
-        nearest = max(prediction.scores, key=prediction.scores.__getitem__)
-        nearest = f"nearest: {nearest} {prediction.scores[nearest]:.2f}"
-        lines.append(f"    {prediction.primary:<22}{prediction.none:.2f}  {nearest}")
-    if prediction.unsure:
-        lines.append(f"    unsure: {'; '.join(prediction.unsure)}")
-    return "\n".join(lines)
+def _to_table(answers: "Iterable[Answer]", arabic: dict[str, str]) -> str:
+    lines = []
+    for article, prediction in answers:
+        lines.append(f"{article.id}  {article.headline}")
+        lines += [f"    {theme:<22}{prediction.scores[theme]:.2f}  {arabic[theme]}" for theme in prediction.themes]
+        if not prediction.themes:
+            nearest = max(prediction.scores, key=prediction.scores.__getitem__)
+            nearest = f"nearest: {nearest} {prediction.scores[nearest]:.2f}"
+            lines.append(f"    {prediction.primary:<22}{prediction.none:.2f}  {nearest}")
+        if prediction.unsure:
+            lines.append(f"    unsure: {'; '.join(prediction.unsure)}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _positive(text: str) -> int:
