@@ -156,7 +156,6 @@ _RULES = (
     *("alef_maksura", "teh_marbuta", "persian", "digits", "case", "elongation", "punctuation"),
 )
 _switches = attrgetter(*_RULES)
-_RARE = 400  # characters in a row from which copying them at once is quicker than looking at each
 _CHUNK = 10_000  # characters at a time, so that they stay in the processor's cache
 
 # For each rule on single characters: code point to code point. `punctuation`, the first, goes by Unicode category.
@@ -306,8 +305,10 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
     def _fold(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
         """Give the normalized code points: a space, then each text with a space after it; and where the texts begin."""
         codes, bounds = self._look_up(texts)
-        if self.elongation:
-            codes, bounds = _drop(codes, bounds, _elongations(codes))
+        if self.elongation and (surplus := _elongations(codes)).size:
+            kept = np.ones(len(codes), dtype=np.bool_)
+            kept[surplus] = False
+            codes, bounds = _keep(codes, bounds, kept)
         return codes, bounds
 
     def _look_up(self, texts: list[str], sequences: bool = True) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
@@ -319,7 +320,7 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         if highest < _DROP:
             return codes, bounds
         changed = self._resolve(texts, raw, codes, bounds) if highest > _DROP else {}
-        codes, bounds = _drop(codes, bounds, (codes == _DROP).nonzero()[0])
+        codes, bounds = _keep(codes, bounds, codes != _DROP)
         return self._splice(codes, bounds, changed) if changed else (codes, bounds)
 
     def _resolve(
@@ -377,19 +378,14 @@ def _encode(texts: list[str]) -> NDArray[np.uint32]:
     return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def _drop(
-    codes: NDArray[np.uint32], bounds: NDArray[np.intp], places: NDArray[np.intp]
+def _keep(
+    codes: NDArray[np.uint32], bounds: NDArray[np.intp], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
-    """Leave out the code points at these places, in order, and move the bounds of texts along."""
-    if not places.size:
-        return codes, bounds
-    bounds = bounds - np.searchsorted(places, bounds)
-    if len(places) * _RARE < len(codes):
-        starts, ends = [0, *(places + 1).tolist()], [*places.tolist(), len(codes)]
-        return np.concatenate([codes[start:end] for start, end in zip(starts, ends, strict=True)]), bounds
-    kept = np.ones(len(codes), dtype=np.bool_)
-    kept[places] = False
-    return codes[kept], bounds
+    """Keep some code points, leave out the others, and move the bounds of texts along."""
+    codes = codes[kept]
+    if len(bounds) == 2:
+        return codes, np.array([1, len(codes)])
+    return codes, bounds - (~kept).nonzero()[0].searchsorted(bounds)
 
 
 @lru_cache(maxsize=64)
