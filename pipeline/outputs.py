@@ -299,13 +299,15 @@ def answer_inputs(
         items = _read_until_unread(items, stopped)
     form = partial(_form, target.to_text)
     with article_bar(target.records, show_bar) as show, closing(classify_records(model, items, form, n_jobs)) as formed:
-        for some, (text, doubts) in formed:
-            unread = [item for item in some if isinstance(item, Record)]
-            for message in doubts:
-                say(message)
-            for record in unread if on_error == "report" else ():
-                say(f"{record.source}: {record.problem}")
-            target.write(text, len(some), unread)
+        for some, (text, problems) in formed:
+            doubts = iter(problems)
+            for item in some:
+                if isinstance(item, Article):
+                    if doubt := next(doubts):
+                        say(f"{item.source}: warning: {doubt}")
+                elif on_error == "report":
+                    say(f"{item.source}: {item.problem}")
+            target.write(text, len(some), [item for item in some if isinstance(item, Record)])
             show(target.records, inputs.expected)
     if stopped:
         target.commit()
@@ -323,13 +325,8 @@ def _read_until_unread(items: Iterable[Article | Record], stopped: list[Record])
 
 
 def _form(to_text: Callable[[Iterable[Answer]], str], answers: list[Answer]) -> tuple[str, list[str]]:
-    """Write answers, and say which texts cannot be judged."""
-    doubts = [
-        f"{article.source}: warning: {doubt}"
-        for article, prediction in answers
-        if prediction.unsure and (doubt := text_problem(article.full_text))
-    ]
-    return to_text(answers), doubts
+    """Write answers, and say of each text what keeps it from being judged, or nothing."""
+    return to_text(answers), [text_problem(article.full_text) if said.unsure else "" for article, said in answers]
 
 
 def _part_path(path: Path) -> Path:

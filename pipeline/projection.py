@@ -146,9 +146,8 @@ class KeywordPlaces:
         wanted = distinct(np.concatenate((index.hashes[whole], openings)))
         self.hashes = np.concatenate((hashes, wanted[~np.isin(wanted, hashes)]))
         # A number from 1 for what is wanted, at its place; 0 elsewhere, and in the last place, that of no word.
-        numbers = wanted.searchsorted(self.hashes)
-        is_wanted = wanted.take(numbers, mode="clip") == self.hashes
-        self._numbers = np.append(np.where(is_wanted, numbers + 1, 0), 0)
+        numbers = (wanted.searchsorted(self.hashes) + 1) * np.isin(self.hashes, wanted)
+        self._numbers = np.append(numbers, 0).astype(np.int32)  # small, to stay in the cache
         self._themes = np.zeros((len(wanted) + 1, index.themes.shape[1]), dtype=np.float32)
         self._themes[wanted.searchsorted(index.hashes[whole]) + 1] = index.themes[whole]
         self._opens = np.zeros(len(wanted) + 1, dtype=np.bool_)

@@ -174,8 +174,8 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of int, shape (n_words, longest run of words)
-            The column of each; for words that are known but no features, numbers from `n_runs` on; -1 for
-            what is not known.
+            The column of each; for words that are known but no features, numbers from `n_runs` on; -1 for what is not
+            known.
         """
         longest = self.word_ngrams[1]
         if self._runs is None:

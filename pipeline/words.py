@@ -18,8 +18,10 @@ from .hashtable import Hashes, HashTable, Ints
 SPACE = ord(" ")
 _T = TypeVar("_T")
 _PIECE = 1 << 15  # letters that are hashed at a time, so that they stay in the processor's cache
+_WORDS = 4000  # that are cut at a time, for the same reason
 _LEAST = 10  # characters that a text counts at least, where texts are cut into chunks
 _SHORTEST = 3  # letters of a word of one letter between its spaces
+_MARK = np.uint32(1)  # is added to each letter of a run of letters, lest NUL add nothing
 _LETTER, _RUN = np.uint64(0xD1B54A32D192ED03), np.uint64(0xABC98388FB8FAC03)  # odd, with well-mixed bits
 
 
@@ -124,6 +126,12 @@ class Words:
         sizes : ndarray of int, shape (n_runs,)
             Letters of each.
         """
+        if len(words) > _WORDS:
+            firsts = range(0, len(words), _WORDS)
+            parts = [self.cut(words[first : first + _WORDS], shortest, longest) for first in firsts]
+            owners = np.concatenate([part[0] + first for part, first in zip(parts, firsts, strict=True)])
+            hashes, starts, sizes = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
+            return owners, hashes, starts, sizes
         edges = self.edges.take(words, axis=0)
         opens = edges[:, 0]
         lengths = edges[:, 1] - opens + 1
@@ -133,7 +141,8 @@ class Words:
         places = (opens - ends + lengths).take(owners) + at
         powers, inverse = _powers(len(at) + 1)
         sums = np.zeros(len(at) + 1, dtype=np.uint64)
-        np.multiply(self.codes.take(places), powers[:-1], dtype=np.uint64).cumsum(out=sums[1:])
+        letters = self.codes.take(places) + _MARK
+        np.multiply(letters, powers[:-1], dtype=np.uint64).cumsum(out=sums[1:])
         least = min(shortest, _SHORTEST)
         room = ends.take(owners) - at  # letters from here to the end of the word
         fits = room[:, None] >= np.arange(least, longest + 1)
@@ -204,7 +213,7 @@ def _hash_words(codes: NDArray[np.uint32], edges: Ints) -> Hashes:
 
 def hash_letters(letters: NDArray[np.uint32]) -> Hashes:
     """Hash runs of letters, one a row, as `Words.cut` does."""
-    hashes: Hashes = np.multiply(letters, _powers(letters.shape[1])[0], dtype=np.uint64).sum(axis=1)
+    hashes: Hashes = np.multiply(letters + _MARK, _powers(letters.shape[1])[0], dtype=np.uint64).sum(axis=1)
     return hashes
 
 

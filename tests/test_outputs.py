@@ -281,6 +281,22 @@ def test_records_that_cannot_be_read(model: Path, articles: Path, tmp_path: Path
     assert (tmp_path / "s.jsonl").read_bytes() == (tmp_path / "r.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_said_comes_in_the_order_of_the_input(model: Path, tmp_path: Path, jobs: int, capsys: Capture) -> None:
+    lines = ['{"text": "La police annonce"}', "no JSON", '{"text": "بحر"}', '{"text": ""}', '{"text": 5}']
+    source = tmp_path / "in.jsonl"
+    source.write_text("\n".join(lines), encoding="utf-8")
+    assert classify(model, "--output", tmp_path / "o.csv", "--jobs", jobs, source) == 2
+    *said, last = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[:2] for line in said] == [
+        [f"{source}:1", "warning"],
+        [f"{source}:2", "not JSON (Expecting value"],
+        [f"{source}:4", "warning"],
+        [f"{source}:5", "'title' and 'text' must be texts; write them in quotation marks"],
+    ]
+    assert last == "2 of 5 records could not be read"
+
+
 def test_it_stops_at_the_first_and_keeps_what_came_before(
     model: Path, articles: Path, tmp_path: Path, capsys: Capture
 ) -> None:

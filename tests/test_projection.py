@@ -92,6 +92,13 @@ def test_very_many_texts_of_unknown_words_at_once(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_array_equal(projection([words[i] for i in which.tolist()])[0], alone[which])
 
 
+def test_themes_without_keywords() -> None:
+    features = TextFeatures(ArabicNormalizer(), NgramTfidf(min_df=1), KeywordRates(((), ())))
+    coef = np.ones((3, features.fit_transform(TOYS).shape[1]), dtype=np.float32)
+    products = Projection(features, coef)(TOYS)[0]
+    np.testing.assert_allclose(products, features.transform(TOYS) @ coef.T, rtol=1e-4)
+
+
 def test_a_text_of_unknown_words_and_no_text_at_all() -> None:
     projection = make(TOYS)
     products, known, unseen = projection(["", "漢字 漢字", TOYS[0]])

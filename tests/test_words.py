@@ -64,6 +64,20 @@ def test_letters_cut_by_hand() -> None:
     assert hash_letters(letters).tolist() == [hashes[1]]
 
 
+def test_letters_of_many_words_are_cut_as_those_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    words, some = Words.of(["كل امن", "", "ارهاب في المدينه"]), np.array([3, 0, 4, 1, 2])
+    at_once = words.cut(some, 2, 4)
+    monkeypatch.setattr(module, "_WORDS", 2)
+    for ours, plain in zip(words.cut(some, 2, 4), at_once, strict=True):
+        np.testing.assert_array_equal(ours, plain)
+
+
+def test_nul_is_a_letter_too() -> None:
+    words = Words.of(["ab", "ab\0", "\0ab"])
+    assert len({*words.hashes.tolist()}) == 3
+    assert len({*words.cut(np.arange(3), 5, 5)[1].tolist()}) == 3
+
+
 def test_a_word_longer_than_any_before() -> None:
     long = "ا" * 100_000
     one, other = Words.of([long, long + "ب"]).hashes.tolist()
