@@ -21,6 +21,7 @@ from .themes import NONE, Taxonomy
 
 _TO_PLANE = 2 / 3  # of the way from the tuned threshold of a theme to its probability on the hyperplane
 _RESAMPLES = 100  # over which a threshold is averaged
+_TINY = np.finfo(np.float64).smallest_subnormal
 
 
 class Scores(NamedTuple):
@@ -174,12 +175,12 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
 
         n_themes = themes.shape[1]
         self.calibration_ = np.stack([_calibrate(*pair) for pair in zip(distances.T[:n_themes], themes.T, strict=True)])
-        probabilities = _sigmoid(distances[:, :n_themes] * self.calibration_[:, 0] + self.calibration_[:, 1])
+        probabilities = expit(distances[:, :n_themes] * self.calibration_[:, 0] + self.calibration_[:, 1])
         rng = np.random.default_rng
         tuned = [tune_threshold(*pair, rng(self.random_state)) for pair in zip(themes.T, probabilities.T, strict=True)]
         # A tuned threshold hangs on how common and how clear the themes are among these texts, which others do not
         # share; the probability on the hyperplane does so less. So they go most of the way there, none's goes half.
-        on_plane = _sigmoid(self.calibration_[:, 1])
+        on_plane = expit(self.calibration_[:, 1])
         self.tuned_thresholds_ = (1 - _TO_PLANE) * np.array(tuned) + _TO_PLANE * on_plane
         self.none_calibration_, self.tuned_none_threshold_ = None, 1.0
         if asks_first:
@@ -225,26 +226,28 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If `thresholds` names an unknown theme or holds a number outside 0 to 1.
         """
-        self._check_thresholds()
-        thresholds: NDArray[np.float64] = self.tuned_thresholds_.copy()
-        for name, value in (self.thresholds or {}).items():
-            thresholds[self.classes_ == name] = value
-        return thresholds
+        return self._find_thresholds()[0].copy()
 
-    def _check_thresholds(self) -> None:
+    @property
+    def none_threshold_(self) -> float:
+        """Lowest probability of none that counts as yes: tuned, or from `thresholds`. Raises as `thresholds_` does."""
+        return self._find_thresholds()[1]
+
+    def _find_thresholds(self) -> tuple[NDArray[np.float64], float]:
+        """Give `thresholds_`, not to be written to, and `none_threshold_`."""
         self._check_fitted()
+        thresholds, none = self.tuned_thresholds_, self.tuned_none_threshold_
         for name, value in (self.thresholds or {}).items():
             if name != NONE and name not in self.classes_:
                 known = ", ".join((*self.classes_, NONE))
                 raise ValueError(f"threshold for unknown theme {name!r}. Known themes: {known}")
             if not 0 <= value <= 1:
                 raise ValueError(f"threshold of {name!r} must be from 0 to 1, found {value!r}")
-
-    @property
-    def none_threshold_(self) -> float:
-        """Lowest probability of none that counts as yes: tuned, or from `thresholds`. Raises as `thresholds_` does."""
-        self._check_thresholds()
-        return (self.thresholds or {}).get(NONE, self.tuned_none_threshold_)
+            if name == NONE:
+                none = value
+            else:
+                thresholds = np.where(self.classes_ == name, value, thresholds)
+        return thresholds, none
 
     def score_texts(self, texts: Sequence[str]) -> Scores:
         """Give the probabilities of each theme and of none, and how much of each text is new to the model.
@@ -261,7 +264,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         products, known, unseen = self._project(texts)
         distances = products + self.intercept_
         from_themes = distances[:, : len(self.calibration_)]
-        themes = _sigmoid(from_themes * self.calibration_[:, 0] + self.calibration_[:, 1])
+        themes = expit(from_themes * self.calibration_[:, 0] + self.calibration_[:, 1])
         themes *= known[:, None]
         return Scores(themes, np.where(known, self._none(distances), 1.0), from_themes.argmax(axis=1), unseen)
 
@@ -273,17 +276,19 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         ndarray of 0 and 1, shape (n_texts, n_themes)
             A row of zeros means none. Raises as `thresholds_` does.
         """
-        thresholds, probabilities = self.thresholds_, scores.themes
-        yes: NDArray[np.bool_] = (probabilities >= thresholds) & (probabilities > 0)
+        # A theme whose probability is 0, as of a text of which nothing is known, is never given.
+        thresholds, none_threshold = self._find_thresholds()
+        yes: NDArray[np.bool_] = scores.themes >= np.maximum(thresholds, _TINY)
         if self.none_calibration_ is None:
-            return yes.astype(np.int8)
-        about = (scores.none < self.none_threshold_) & (scores.none < 1)
-        only = (about & ~np.logical_or.reduce(yes, axis=1)).nonzero()[0]
+            return yes.view(np.int8)
+        about = scores.none < none_threshold
+        only = (about > np.logical_or.reduce(yes, axis=1)).nonzero()[0]
         if only.size:
             by_hand = np.array([name in (self.thresholds or {}) for name in self.classes_])
             only = only[~(by_hand | (self.tuned_thresholds_ == 1))[scores.nearest[only]]]
             yes[only, scores.nearest[only]] = True
-        return (yes & about[:, None]).astype(np.int8)
+        yes &= about[:, None]
+        return yes.view(np.int8)
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Give each theme's probability.
@@ -310,7 +315,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         if self.none_calibration_ is None:
             return np.zeros(len(distances))
         slope, offset = self.none_calibration_.tolist()
-        return _sigmoid(offset - slope * _height(distances, len(self.calibration_)))
+        none: NDArray[np.float64] = expit(offset - slope * _height(distances, len(self.calibration_)))
+        return none
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "coef_"):  # scikit-learn's check_is_fitted would take longer than an article
@@ -411,11 +417,6 @@ def _projection(features: Any, coef: NDArray[np.float32]) -> Callable[[list[str]
         return X @ coef.T, X.getnnz(axis=1) > 0, unseen
 
     return multiply
-
-
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = expit(x)
-    return result
 
 
 def _check_labels(given: Any) -> NDArray[np.int8]:

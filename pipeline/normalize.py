@@ -316,7 +316,7 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         raw = _encode(texts)
         codes = _table(sequences, *_switches(self)).take(raw, mode="clip")
         bounds = np.array([*accumulate([len(text) + 1 for text in texts], initial=1)])
-        highest = codes.max()
+        highest = np.maximum.reduce(codes)
         if highest < _DROP:
             return codes, bounds
         changed = self._resolve(texts, raw, codes, bounds) if highest > _DROP else {}

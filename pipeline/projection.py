@@ -88,9 +88,8 @@ class Projection:
         products, known = _scale(self._sum_runs(words, places), 1.0)
         numbers = places[:, 0]
         unknown = (numbers.view(np.uint64) >= self._n_known).nonzero()[0]  # -1 is a high number there
-        before = unknown.searchsorted(words.bounds)
-        counts = words.counts
-        unseen = np.divide(before[1:] - before[:-1], counts, out=np.ones(len(counts)), where=counts > 0)
+        counts, before = words.counts, unknown.searchsorted(words.bounds)
+        unseen = np.maximum(before[1:] - before[:-1], counts == 0) / np.maximum(counts, 1)
         if ngrams.char_ngrams is not None:
             letters, spelled = _scale(self._sum_letters(words, numbers, unknown), ngrams.char_weight)
             products += letters

@@ -351,10 +351,9 @@ def tally(columns: Ints, bounds: Ints) -> Sparse:
     """
     for begin, end in pairwise(bounds.tolist()):
         columns[begin:end].sort()  # text by text: many times faster than all at once
-    first = np.ones(len(columns) + 1, dtype=np.bool_)
+    first = np.empty(len(columns) + 1, dtype=np.bool_)
     np.not_equal(columns[1:], columns[:-1], out=first[1:-1])
-    if len(bounds) > 2:
-        first[bounds] = True
+    first[bounds] = True
     starts = first.nonzero()[0]
     counts = (starts[1:] - starts[:-1]).astype(np.float32)
     return Sparse(counts, columns.take(starts[:-1]), starts.searchsorted(bounds))

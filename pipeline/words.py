@@ -95,10 +95,11 @@ class Words:
         ndarray of uint64, shape (n_words, `longest`)
             Of the runs of 1 word, of 2 words, … that begin at each word; 0 where they would reach beyond the text.
         """
-        runs = np.zeros((len(self), longest), dtype=np.uint64)
-        runs[:, 0] = self.hashes
-        for length in range(1, min(longest, len(self))):
-            join(runs[:-length, length - 1], self.hashes[length:], out=runs[:-length, length])
+        hashes, n_words = self.hashes, len(self.edges)
+        runs = np.zeros((n_words, longest), dtype=np.uint64)
+        runs[:, 0] = hashes
+        for length in range(1, min(longest, n_words)):
+            join(runs[:-length, length - 1], hashes[length:], out=runs[:-length, length])
             for rest in range(1, length + 1) if len(self.bounds) > 2 else ():
                 runs[self.bounds[1:] - rest, length] = 0  # fewer words than that to the end of the text
         return runs
@@ -244,7 +245,7 @@ def sum_rows(rows: NDArray[np.float32], bounds: Ints) -> NDArray[np.float32]:
     [[3.0], [0.0], [4.0]]
     """
     filled = bounds[1:] > bounds[:-1]
-    if filled.all():
+    if np.logical_and.reduce(filled):
         return np.add.reduceat(rows, bounds[:-1], axis=0)
     sums = np.zeros((len(filled), rows.shape[1]), dtype=np.float32)
     if len(rows):
