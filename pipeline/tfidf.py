@@ -139,10 +139,11 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         inside, bounds = _distinct_words(numbers, counts)
         in_texts = np.bincount(inside, minlength=len(lexicon))
         frequent = (in_texts >= self.min_df).nonzero()[0]
-        names = dict(zip(lexicon.write(frequent), frequent.tolist(), strict=True))
-        self.vocabulary_ = " ".join(sorted(names))
+        names = lexicon.write(frequent)
+        order = sorted(range(len(names)), key=names.__getitem__)
+        self.vocabulary_ = " ".join([names[i] for i in order])
         renumbered = np.full(len(lexicon), -1)
-        renumbered[[names[name] for name in sorted(names)]] = np.arange(len(names))
+        renumbered[frequent[order]] = np.arange(len(names))
         self.runs_ = tuple(_learn_runs(renumbered.take(numbers), counts, self.word_ngrams[1], self.min_df))
         self.letters_: tuple[str, ...] = ()
         if self.char_ngrams is not None:
@@ -401,8 +402,9 @@ def _learn_runs(numbers: Ints, counts: Ints, longest: int, least: int) -> Iterat
         in_texts = distinct(keys.take(some) << bits | texts.take(starts.take(some))) >> bits
         firsts = np.flatnonzero(np.diff(in_texts, prepend=-1))
         known = in_texts.take(firsts)[np.diff(firsts, append=len(in_texts)) >= least]
-        shorter = np.full(len(numbers), -1)
-        shorter[starts] = HashTable(known.view(np.uint64)).find(keys.view(np.uint64))
+        if length < longest:
+            shorter = np.full(len(numbers), -1)
+            shorter[starts] = HashTable(known.view(np.uint64)).find(keys.view(np.uint64))
         yield np.column_stack(np.divmod(known, max(1, base))).astype(np.int32)
 
 
