@@ -1,8 +1,8 @@
 """Speed, size and quality beside named peers, measured in one run on the same articles.
 
-Each contender learns in a process of its own, so that its peak memory is its own. Then all are loaded into one process
-and answer in turns, in an order drawn anew each time, so that whatever else the machine does hits all alike. Figures
-are medians with their range.
+Each contender learns in processes of its own, so that its peak memory is its own. Then all are loaded into one process.
+They learn and answer in turns, in an order drawn anew each time, so that whatever else the machine does hits all alike.
+Figures are medians with their range.
 """
 
 import json
@@ -37,10 +37,12 @@ from .report import format_markdown
 from .split import held_out
 from .themes import Taxonomy, Theme
 
+_LEARNINGS = 3  # rounds
 _ROUNDS = 9  # of the batch
 _STARTS = 5  # rounds of the cold start
 _SINGLES = 600  # articles answered one by one
 _LEAST = 20  # articles of a category; rarer ones are left out
+Learned = tuple[float, float, Path]  # seconds, peak memory in MB, file
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,10 @@ class Measured:
 
     Attributes
     ----------
-    train_seconds, peak_memory, file_size : float
-        Memory and size in MB; memory is that of the whole process that learned, texts included.
+    train : list of float
+        Seconds of learning, round by round.
+    peak_memory, file_size : float
+        In MB; memory is that of the whole process that learned, texts included.
     batch : list of float
         Articles a second, round by round.
     single : list of float
@@ -86,7 +90,7 @@ class Measured:
     f1_micro, f1_macro : float
     """
 
-    train_seconds: float
+    train: list[float]
     peak_memory: float
     file_size: float
     batch: list[float]
@@ -98,7 +102,9 @@ class Measured:
     def to_dict(self) -> dict[str, float]:
         """Give the figures that a table shows."""
         return {
-            "train_seconds": self.train_seconds,
+            "train_seconds": float(np.median(self.train)),
+            "train_lowest": min(self.train),
+            "train_highest": max(self.train),
             "batch_per_second": float(np.median(self.batch)),
             "batch_lowest": min(self.batch),
             "batch_highest": max(self.batch),
@@ -138,13 +144,14 @@ def benchmark(
     """
     with step("reading the articles"):
         sample = read_sample(config, taxonomy, paths, most)
-    chosen = list(names or CONTENDERS)
+    draw = np.random.default_rng(config.split.seed)
+    trained: dict[str, list[Learned]] = {name: [] for name in names or CONTENDERS}
     with tempfile.TemporaryDirectory() as folder:
-        trained = {}
-        for name in chosen:
-            with step(f"{name}: learning from {len(sample.train)} articles"):
-                trained[name] = in_a_process(_train, name, sample, Path(folder))
-        results = _measure(sample, trained, Path(folder))
+        for _ in range(_LEARNINGS):
+            for name in draw.permutation(list(trained)).tolist():
+                with step(f"{name}: learning from {len(sample.train)} articles"):
+                    trained[name].append(in_a_process(_train, name, sample, Path(folder)))
+        results = _measure(sample, trained, Path(folder), draw)
     figures = {name: measured.to_dict() for name, measured in results.items()}
     about = {"train": len(sample.train), "test": len(sample.test), "labels": list(sample.task.taxonomy.names)}
     write_text(output / "benchmark.json", json.dumps({"articles": about, "contenders": figures}, indent=2) + "\n")
@@ -200,12 +207,15 @@ def format_benchmark(figures: dict[str, dict[str, float]]) -> str:
         ratio = row[key] / first[key] if less_is_better else first[key] / row[key]
         return f"{row[key]:{form}}" + ("" if row is first else f" (×{ratio:.2f})")
 
-    header = ["", "learning, s", "batch, articles/s", "lowest to highest", "one article, p50 µs", "p99 µs",
-              "cold start, s", "file, MB", "peak memory, MB", "F1 micro", "F1 macro"]  # fmt: skip
+    header = [
+        "", "learning, s", "lowest to highest", "batch, articles/s", "lowest to highest", "one article, p50 µs",
+        "p99 µs", "cold start, s", "file, MB", "peak memory, MB", "F1 micro", "F1 macro",
+    ]  # fmt: skip
     rows = [
         [
             name,
             cell(row, "train_seconds", ".1f"),
+            f"{row['train_lowest']:.1f} to {row['train_highest']:.1f}",
             cell(row, "batch_per_second", ",.0f", less_is_better=False),
             f"{row['batch_lowest']:,.0f} to {row['batch_highest']:,.0f}",
             cell(row, "single_p50_us", ",.0f"),
@@ -236,7 +246,7 @@ def in_a_process(function: Any, *arguments: Any) -> Any:
         raise PipelineError("the process that learned was ended, as for lack of memory; give fewer articles") from error
 
 
-def _train(name: str, sample: Sample, folder: Path) -> tuple[float, float, Path]:
+def _train(name: str, sample: Sample, folder: Path) -> Learned:
     """Learn and save; give the seconds it took, the process's peak memory in MB, and the file."""
     contender = CONTENDERS[name](sample.task)
     start = time.perf_counter()
@@ -248,14 +258,16 @@ def _train(name: str, sample: Sample, folder: Path) -> tuple[float, float, Path]
     return seconds, peak, file
 
 
-def _measure(sample: Sample, trained: dict[str, tuple[float, float, Path]], folder: Path) -> dict[str, Measured]:
-    loaded = {name: CONTENDERS[name](sample.task).load(file) for name, (_, _, file) in trained.items()}
+def _measure(
+    sample: Sample, trained: dict[str, list[Learned]], folder: Path, draw: np.random.Generator
+) -> dict[str, Measured]:
+    files = {name: rounds[-1][2] for name, rounds in trained.items()}
+    loaded = {name: CONTENDERS[name](sample.task).load(file) for name, file in files.items()}
     texts = {name: contender.prepare(sample.test) for name, contender in loaded.items()}
     answers: dict[str, Labels] = {}
     batch: dict[str, list[float]] = {name: [] for name in loaded}
     single: dict[str, list[float]] = {name: [] for name in loaded}
     cold: dict[str, list[float]] = {name: [] for name in loaded}
-    draw = np.random.default_rng(sample.task.config.split.seed)
 
     def in_turns() -> Iterator[tuple[str, Any]]:
         """Give the contenders in an order drawn anew: each finds the caches as now one, now another left them."""
@@ -278,15 +290,16 @@ def _measure(sample: Sample, trained: dict[str, tuple[float, float, Path]], fold
     with step("cold starts"):
         text = folder / "text.txt"
         for _ in range(_STARTS):
-            for name, (_, _, file) in trained.items():
+            for name, file in files.items():
                 text.write_text(texts[name][0], encoding="utf-8")
                 cold[name].append(_start_cold(file, text))
     return {
         name: Measured(
-            *trained[name][:2], trained[name][2].stat().st_size / 1e6, batch[name], single[name], cold[name],
+            [seconds for seconds, _, _ in rounds], max(peak for _, peak, _ in rounds),
+            files[name].stat().st_size / 1e6, batch[name], single[name], cold[name],
             *_f1(sample.test_labels, answers[name]),
         )
-        for name in loaded
+        for name, rounds in trained.items()
     }  # fmt: skip
 
 

@@ -251,7 +251,7 @@ def _read_jsonl(lines: Iterable[bytes], name: str) -> Iterator[Record]:
             continue
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
-        if not line.strip():
+        if not line or line.isspace():
             continue
         try:
             fields = json.loads(line.decode("utf-8"))

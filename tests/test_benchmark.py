@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline import benchmark as module
 from pipeline import cli
 from pipeline.benchmark import benchmark, format_benchmark, read_sample
 from pipeline.config import Config
@@ -66,18 +67,25 @@ def test_the_chain_of_tutorials() -> None:
 
 def test_ratios_worked_by_hand() -> None:
     row = {
-        "train_seconds": 2.0, "batch_per_second": 300.0, "batch_lowest": 290.0, "batch_highest": 310.0,
+        "train_seconds": 2.0, "train_lowest": 1.5, "train_highest": 2.5,
+        "batch_per_second": 300.0, "batch_lowest": 290.0, "batch_highest": 310.0,
         "single_p50_us": 100.0, "single_p99_us": 200.0, "cold_seconds": 1.0, "file_mb": 2.0, "peak_memory_mb": 50.0,
         "f1_micro": 0.8, "f1_macro": 0.7,
     }  # fmt: skip
     slow = row | {"train_seconds": 3.0, "batch_per_second": 100.0}
     *_, first, second = format_benchmark({"ours": row, "theirs": slow}).splitlines()
-    assert first.startswith("| ours | 2.0 | 300 | 290 to 310 | 100 | 200 | 1.00 | 2.0 | 50 | 0.800 | 0.700 |")
+    assert first.startswith(
+        "| ours | 2.0 | 1.5 to 2.5 | 300 | 290 to 310 | 100 | 200 | 1.00 | 2.0 | 50 | 0.800 | 0.700 |"
+    )
     # a half longer to learn; a third as many articles in the same time
-    assert second.startswith("| theirs | 3.0 (×1.50) | 100 (×3.00) | 290 to 310 | 100 (×1.00) |")
+    assert second.startswith("| theirs | 3.0 (×1.50) | 1.5 to 2.5 | 100 (×3.00) | 290 to 310 | 100 (×1.00) |")
 
 
-def test_a_whole_run(toy_project: Path, toy_config: Config, toy_taxonomy: Taxonomy) -> None:
+def test_a_whole_run(
+    toy_project: Path, toy_config: Config, toy_taxonomy: Taxonomy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rounds in ("_LEARNINGS", "_ROUNDS", "_STARTS"):
+        monkeypatch.setattr(module, rounds, 2)
     output = toy_project / "benchmark"
     names = ["ours, as shipped", "textbook, words and pairs"]
     table = benchmark(toy_config, toy_taxonomy, toy_config.data.articles, 0, output, names)
@@ -86,6 +94,7 @@ def test_a_whole_run(toy_project: Path, toy_config: Config, toy_taxonomy: Taxono
     assert list(written["contenders"]) == names
     assert written["articles"]["labels"] == ["sea", "sky"]
     for row in written["contenders"].values():
+        assert 0 < row["train_lowest"] <= row["train_seconds"] <= row["train_highest"]
         assert row["batch_lowest"] <= row["batch_per_second"] <= row["batch_highest"]
         assert row["single_p50_us"] <= row["single_p99_us"]
         assert row["f1_macro"] > 0.8
