@@ -16,7 +16,7 @@ install: $(VENV)/.installed-train  ## make an environment with what training nee
 train: $(VENV)/.installed-train  ## check the articles, train, measure, save to models/, log to MLflow
 	$(PYTHON) -m pipeline train
 
-demo-runs: $(VENV)/.installed-train  ## three runs to compare: words only, words and letters, another learner; 7 minutes
+demo-runs: $(VENV)/.installed-train  ## three runs to compare: words only, words and letters, another learner; 4 minutes
 	$(PYTHON) -m pipeline train --output models/demo/words --set features.char_weight=0
 	$(PYTHON) -m pipeline train --output models/demo/words-and-letters
 	$(PYTHON) -m pipeline train --output models/demo/nbsvm --set classifier.learner=nbsvm
