@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,6 @@ _ROUNDS = 9  # of the batch
 _STARTS = 5  # rounds of the cold start
 _SINGLES = 600  # articles answered one by one
 _LEAST = 20  # articles of a category; rarer ones are left out
-Learned = tuple[float, float, Path]  # seconds, peak memory in MB, file
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,14 @@ class Sample:
     train_labels: Labels
     test: list[str]
     test_labels: Labels
+
+
+class Learned(NamedTuple):
+    """What one learning took and gave: seconds, peak memory in MB, file."""
+
+    seconds: float
+    peak_memory: float
+    file: Path
 
 
 @dataclass(frozen=True)
@@ -247,7 +254,7 @@ def in_a_process(function: Any, *arguments: Any) -> Any:
 
 
 def _train(name: str, sample: Sample, folder: Path) -> Learned:
-    """Learn and save; give the seconds it took, the process's peak memory in MB, and the file."""
+    """Learn and save."""
     contender = CONTENDERS[name](sample.task)
     start = time.perf_counter()
     contender.fit(sample.train, sample.train_labels)
@@ -255,13 +262,13 @@ def _train(name: str, sample: Sample, folder: Path) -> Learned:
     peak = peak_memory()
     file = folder / (name.replace(" ", "-").replace(",", "") + contender.suffix)
     contender.save(file)
-    return seconds, peak, file
+    return Learned(seconds, peak, file)
 
 
 def _measure(
     sample: Sample, trained: dict[str, list[Learned]], folder: Path, draw: np.random.Generator
 ) -> dict[str, Measured]:
-    files = {name: rounds[-1][2] for name, rounds in trained.items()}
+    files = {name: rounds[-1].file for name, rounds in trained.items()}
     loaded = {name: CONTENDERS[name](sample.task).load(file) for name, file in files.items()}
     texts = {name: contender.prepare(sample.test) for name, contender in loaded.items()}
     answers: dict[str, Labels] = {}
@@ -295,7 +302,7 @@ def _measure(
                 cold[name].append(_start_cold(file, text))
     return {
         name: Measured(
-            [seconds for seconds, _, _ in rounds], max(peak for _, peak, _ in rounds),
+            [learned.seconds for learned in rounds], max(learned.peak_memory for learned in rounds),
             files[name].stat().st_size / 1e6, batch[name], single[name], cold[name],
             *_f1(sample.test_labels, answers[name]),
         )

@@ -21,7 +21,7 @@ from .themes import NONE, Taxonomy
 
 _TO_PLANE = 2 / 3  # of the way from the tuned threshold of a theme to its probability on the hyperplane
 _RESAMPLES = 100  # over which a threshold is averaged
-_TINY = np.finfo(np.float64).smallest_subnormal
+_TINY = np.finfo(np.float64).smallest_subnormal  # the least probability above 0
 
 
 class Scores(NamedTuple):
@@ -276,8 +276,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         ndarray of 0 and 1, shape (n_texts, n_themes)
             A row of zeros means none. Raises as `thresholds_` does.
         """
-        # A theme whose probability is 0, as of a text of which nothing is known, is never given.
         thresholds, none_threshold = self._find_thresholds()
+        # A theme whose probability is 0, as of a text of which nothing is known, is never given.
         yes: NDArray[np.bool_] = scores.themes >= np.maximum(thresholds, _TINY)
         if self.none_calibration_ is None:
             return yes.view(np.int8)

@@ -273,8 +273,6 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         edges = (spaces[1:] != spaces[:-1]).nonzero()[0]  # by turns the space before a word, and its last letter
         edges[1::2] += 1
         edges = edges.reshape(-1, 2)
-        if len(texts) == 1:
-            return Words(codes, edges, np.array([0, len(edges)]))
         return Words(codes, edges, edges[:, 1].searchsorted(bounds))  # words that end before each text
 
     def normalize(self, text: str) -> str:

@@ -107,7 +107,7 @@ class Projection:
         """Sum outputs and mass of the words of each text, and of their runs."""
         counts, columns, bounds = tally(*self.features.ngrams_.pick_features(words, places))
         parts = self._runs.take(columns, axis=0, mode="clip")  # quicker, as none lies beyond
-        times = np.log(counts) + np.float32(1) if self.features.ngrams_.sublinear_tf else counts
+        times = self.features.ngrams_.damp(counts)
         parts *= times[:, None]
         parts[:, -1] *= times
         return sum_rows(parts, bounds)
@@ -143,10 +143,11 @@ class KeywordPlaces:
         self._index = index
         whole, openings = index.sizes <= longest, index.open(longest)
         wanted = distinct(np.concatenate((index.hashes[whole], openings)))
-        self.hashes = np.concatenate((hashes, wanted[~np.isin(wanted, hashes)]))
+        numbers = HashTable(wanted).find(hashes)
+        more = np.setdiff1d(np.arange(len(wanted)), numbers)
+        self.hashes = np.concatenate((hashes, wanted.take(more)))
         # A number from 1 for what is wanted, at its place; 0 elsewhere, and in the last place, that of no word.
-        numbers = (wanted.searchsorted(self.hashes) + 1) * np.isin(self.hashes, wanted)
-        self._numbers = np.append(numbers, 0).astype(np.int32)  # small, to stay in the cache
+        self._numbers = np.concatenate((numbers, more, [-1])).astype(np.int32) + np.int32(1)  # small, for the cache
         self._themes = np.zeros((len(wanted) + 1, index.themes.shape[1]), dtype=np.float32)
         self._themes[wanted.searchsorted(index.hashes[whole]) + 1] = index.themes[whole]
         self._opens = np.zeros(len(wanted) + 1, dtype=np.bool_)

@@ -136,7 +136,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         """Learn from texts that are split into words already, and give their features; as `fit_transform` does."""
         counts = np.concatenate([np.zeros(0, dtype=np.int64), *(words.counts for words in chunks)])
         lexicon, numbers = collect(chunks)
-        inside, bounds = _distinct_words(numbers, counts)
+        _, inside, bounds = tally(numbers.copy(), np.cumsum([0, *counts]))  # the distinct words of each text
         in_texts = np.bincount(inside, minlength=len(lexicon))
         frequent = (in_texts >= self.min_df).nonzero()[0]
         names = lexicon.write(frequent)
@@ -188,6 +188,10 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         flat = places.ravel()
         at = (flat.view(np.uint64) < self.n_runs).nonzero()[0]  # -1 is a high number there
         return flat.take(at), at.searchsorted(words.bounds * places.shape[1])
+
+    def damp(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Say how many times a word, or a run of words, that occurs so often counts, see `sublinear_tf`."""
+        return np.log(counts) + np.float32(1) if self.sublinear_tf else counts
 
     def spell(self, words: Words, some: Ints) -> tuple[Ints, Ints]:
         """Find the known runs of letters in some words: place of the word among them, number of the run."""
@@ -318,8 +322,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         return tally(columns.take(order), at.take(order).searchsorted(words.bounds))
 
     def _weigh_runs(self, counts: Sparse) -> Sparse:
-        values = np.log(counts.values) + np.float32(1) if self.sublinear_tf else counts.values.copy()
-        values *= self.idf_.take(counts.columns)
+        values = self.damp(counts.values) * self.idf_.take(counts.columns)
         return _scale_runs(counts._replace(values=values))
 
     def _weigh_letters(self, counts: Sparse) -> Sparse:
@@ -408,18 +411,12 @@ def _learn_runs(numbers: Ints, counts: Ints, longest: int, least: int) -> Iterat
         yield np.column_stack(np.divmod(known, max(1, base))).astype(np.int32)
 
 
-def _distinct_words(numbers: Ints, counts: Ints) -> tuple[Ints, Ints]:
-    """Give the distinct words of each text, text by text, and where those of each text begin."""
-    _, columns, bounds = tally(numbers.copy(), np.cumsum(np.append(0, counts)))
-    return columns, bounds
-
-
 def _learn_letters(
     lexicon: Words, inside: Ints, bounds: Ints, shortest: int, longest: int, least: int
 ) -> Iterator[str]:
     """Know the runs of letters that occur in `least` texts or more; see `NgramTfidf.letters_`.
 
-    `inside` and `bounds` are the distinct words of each text, see `_distinct_words`.
+    `inside` are the distinct words of each text, text by text, and `bounds` where those of each text begin.
     """
     owners, hashes, starts, sizes = lexicon.cut(np.arange(len(lexicon)), shortest, longest)
     numbers = HashTable(known := distinct(hashes)).find(hashes)

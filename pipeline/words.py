@@ -100,8 +100,9 @@ class Words:
         runs[:, 0] = hashes
         for length in range(1, min(longest, n_words)):
             join(runs[:-length, length - 1], hashes[length:], out=runs[:-length, length])
+            # Where fewer words than that follow in the text; at the end of the last one nothing was written.
             for rest in range(1, length + 1) if len(self.bounds) > 2 else ():
-                runs[self.bounds[1:] - rest, length] = 0  # fewer words than that to the end of the text
+                runs[self.bounds[1:] - rest, length] = 0
         return runs
 
     def cut(self, words: Ints, shortest: int, longest: int) -> tuple[Ints, Hashes, Ints, Ints]:
@@ -134,18 +135,15 @@ class Words:
             hashes, starts, sizes = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
             return owners, hashes, starts, sizes
         edges = self.edges.take(words, axis=0)
-        opens = edges[:, 0]
-        lengths = edges[:, 1] - opens + 1
-        ends = lengths.cumsum()  # of each word, its letters written one after the other
+        lengths = edges[:, 1] - edges[:, 0] + 1
+        places = ranges(edges[:, 0], lengths)
         owners = np.arange(len(words)).repeat(lengths)
-        at = np.arange(len(owners))
-        places = (opens - ends + lengths).take(owners) + at
-        powers, inverse = _powers(len(at) + 1)
-        sums = np.zeros(len(at) + 1, dtype=np.uint64)
+        room = (edges[:, 1] + 1).take(owners) - places  # letters from here to the end of the word
+        powers, inverse = _powers(len(places) + 1)
+        sums = np.zeros(len(places) + 1, dtype=np.uint64)
         letters = self.codes.take(places) + _MARK
         np.multiply(letters, powers[:-1], dtype=np.uint64).cumsum(out=sums[1:])
         least = min(shortest, _SHORTEST)
-        room = ends.take(owners) - at  # letters from here to the end of the word
         fits = room[:, None] >= np.arange(least, longest + 1)
         for length in range(least, shortest):  # then a whole word, or nothing
             fits[:, length - least] = (room == length) & (lengths.take(owners) == length)
