@@ -21,6 +21,7 @@ from .themes import NONE, Taxonomy
 
 _TO_PLANE = 2 / 3  # of the way from the tuned threshold of a theme to its probability on the hyperplane
 _RESAMPLES = 100  # over which a threshold is averaged
+_DERIVED = ("_project", "_sigmoids", "_intercepts")
 _TINY = np.finfo(np.float64).smallest_subnormal  # the least probability above 0
 
 
@@ -187,7 +188,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             slope, offset = _calibrate(-_height(distances, n_themes), none.astype(np.int8))
             if slope > 0:
                 self.none_calibration_ = np.array([slope, offset])
-                best = tune_threshold(none, self._none(distances), rng(self.random_state))
+                probability = expit(offset - slope * _height(distances, n_themes))
+                best = tune_threshold(none, probability, rng(self.random_state))
                 self.tuned_none_threshold_ = (best + float(expit(offset))) / 2
         if (unlearned := self.calibration_[:, 0] <= 0).any():
             warnings.warn(
@@ -198,7 +200,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             self.calibration_[unlearned, 0] = 0
             self.tuned_thresholds_[unlearned] = 1
         self.features_, self.coef_, self.intercept_ = self._learn(texts, labels, prune=True)
-        self._project = _projection(self.features_, self.coef_)
+        self._prepare()
         return self
 
     def _learn(
@@ -226,16 +228,17 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If `thresholds` names an unknown theme or holds a number outside 0 to 1.
         """
+        self._check_fitted()
         return self._find_thresholds()[0].copy()
 
     @property
     def none_threshold_(self) -> float:
         """Lowest probability of none that counts as yes: tuned, or from `thresholds`. Raises as `thresholds_` does."""
+        self._check_fitted()
         return self._find_thresholds()[1]
 
     def _find_thresholds(self) -> tuple[NDArray[np.float64], float]:
         """Give `thresholds_`, not to be written to, and `none_threshold_`."""
-        self._check_fitted()
         thresholds, none = self.tuned_thresholds_, self.tuned_none_threshold_
         for name, value in (self.thresholds or {}).items():
             if name != NONE and name not in self.classes_:
@@ -260,13 +263,22 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             If the model was not fitted.
         """
         self._check_fitted()
-        texts = check_texts(texts)
         products, known, unseen = self._project(texts)
-        distances = products + self.intercept_
-        from_themes = distances[:, : len(self.calibration_)]
-        themes = expit(from_themes * self.calibration_[:, 0] + self.calibration_[:, 1])
-        themes *= known[:, None]
-        return Scores(themes, np.where(known, self._none(distances), 1.0), from_themes.argmax(axis=1), unseen)
+        n_themes, (slopes, offsets) = len(self.classes_), self._sigmoids
+        distances = products.astype(np.float64)
+        distances += self._intercepts
+        nearest = distances[:, :n_themes].argmax(axis=1)
+        if self.none_calibration_ is not None:
+            for i, highest in enumerate(nearest.tolist()):
+                distances[i, n_themes] += distances[i, highest]  # twice `_height`: half of it is left to the slope
+        distances *= slopes
+        distances += offsets
+        probabilities = expit(distances, out=distances)
+        themes = probabilities[:, :n_themes]
+        none = np.zeros(len(themes)) if self.none_calibration_ is None else probabilities[:, n_themes]
+        if not all(known.tolist()):
+            themes[~known], none[~known] = 0, 1
+        return Scores(themes, none, nearest, unseen)
 
     def decide(self, scores: Scores) -> NDArray[np.int8]:
         """Say which themes texts of these scores are about, see the class.
@@ -276,19 +288,22 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         ndarray of 0 and 1, shape (n_texts, n_themes)
             A row of zeros means none. Raises as `thresholds_` does.
         """
+        self._check_fitted()
         thresholds, none_threshold = self._find_thresholds()
-        # A theme whose probability is 0, as of a text of which nothing is known, is never given.
-        yes: NDArray[np.bool_] = scores.themes >= np.maximum(thresholds, _TINY)
+        if self.thresholds:  # a theme whose probability is 0, as of a text of which nothing is known, is never given
+            thresholds = np.maximum(thresholds, _TINY)
+        yes: NDArray[np.bool_] = scores.themes >= thresholds[None]
         if self.none_calibration_ is None:
             return yes.view(np.int8)
-        about = scores.none < none_threshold
-        only = (about > np.logical_or.reduce(yes, axis=1)).nonzero()[0]
-        if only.size:
-            by_hand = np.array([name in (self.thresholds or {}) for name in self.classes_])
-            only = only[~(by_hand | (self.tuned_thresholds_ == 1))[scores.nearest[only]]]
-            yes[only, scores.nearest[only]] = True
-        yes &= about[:, None]
+        for i, (row, none) in enumerate(zip(yes.tolist(), scores.none.tolist(), strict=True)):
+            if none >= none_threshold:
+                yes[i] = False
+            elif True not in row and self._may_be_nearest(nearest := scores.nearest[i]):
+                yes[i, nearest] = True
         return yes.view(np.int8)
+
+    def _may_be_nearest(self, theme: int) -> bool:
+        return self.classes_[theme] not in (self.thresholds or {}) and self.tuned_thresholds_[theme] < 1
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Give each theme's probability.
@@ -310,13 +325,15 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         """
         return self.decide(self.score_texts(texts))
 
-    def _none(self, distances: NDArray[Any]) -> NDArray[np.float64]:
-        """Probability of none; 0 where the first question is not asked."""
-        if self.none_calibration_ is None:
-            return np.zeros(len(distances))
-        slope, offset = self.none_calibration_.tolist()
-        none: NDArray[np.float64] = expit(offset - slope * _height(distances, len(self.calibration_)))
-        return none
+    def _prepare(self) -> None:
+        """Compute what follows from the rest, and need not be saved."""
+        self._project = _projection(self.features_, self.coef_)
+        # One row each, as long as those of the distances and as exact: for a single text, broadcasting or casting takes
+        # longer than the sum itself.
+        none = (0, 0) if self.none_calibration_ is None else self.none_calibration_ * [-0.5, 1]
+        sigmoids = np.array([*self.calibration_, none])[: len(self.coef_)]
+        self._sigmoids = tuple(np.ascontiguousarray(sigmoids.T[:, None]))
+        self._intercepts = self.intercept_[None].astype(np.float64)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "coef_"):  # scikit-learn's check_is_fitted would take longer than an article
@@ -324,12 +341,12 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return {key: value for key, value in state.items() if key != "_project"}
+        return {key: value for key, value in state.items() if key not in _DERIVED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "features_" in state:
-            self._project = _projection(self.features_, self.coef_)
+            self._prepare()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -404,12 +421,13 @@ def _calibrate(scores: NDArray[np.float64], labels: NDArray[np.int8]) -> tuple[f
     return float(sigmoid.coef_[0, 0]), float(sigmoid.intercept_[0])
 
 
-def _projection(features: Any, coef: NDArray[np.float32]) -> Callable[[list[str]], Projected]:
+def _projection(features: Any, coef: NDArray[np.float32]) -> Callable[[Sequence[str]], Projected]:
     """Give what multiplies features of texts by coefficients, see `Projection`."""
     if isinstance(features, TextFeatures):
         return Projection(features, coef)
 
-    def multiply(texts: list[str]) -> Projected:
+    def multiply(texts: Sequence[str]) -> Projected:
+        texts = check_texts(texts)
         unseen = np.full(len(texts), np.nan)
         if not texts:
             return np.zeros((0, len(coef)), dtype=np.float32), np.zeros(0, dtype=np.bool_), unseen

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
 
 from .config import FeaturesConfig, NormalizeConfig
+from .hashtable import Ints
 from .keywords import Found, KeywordRates
 from .normalize import ArabicNormalizer, check_texts
 from .tfidf import NgramTfidf
@@ -116,6 +117,12 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         """Normalize raw texts and split them into words, some `_CHUNK` characters at a time."""
         for some in chunked(check_texts(texts), _CHUNK):
             yield self.normalizer.words(repeat_head(some, self.head_weight) if self.head_weight > 1 else some)
+
+    def find_words(self, text: str) -> tuple[NDArray[np.uint32], Ints]:
+        """Normalize one raw text and find its words: their code points and edges, see `Words`."""
+        if self.head_weight > 1:
+            (text,) = repeat_head([text], self.head_weight)
+        return self.normalizer.find_words(text)
 
     def rate(self, words: Words, found: Found | None = None) -> NDArray[np.float32]:
         """Give the rates of keywords in texts, see `KeywordRates.rate`; only where there are any."""

@@ -11,6 +11,7 @@ Ints = NDArray[np.signedinteger[Any]]
 # Odd numbers with well-mixed bits, of the golden ratio and of SplitMix64: a product's high bits depend on all bits.
 _MIX, _MIX_MOVED, _MIX_MOVE = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 _LOWER = np.uint64(2**32 - 1)  # the lower half of a slot is one more than the place, 0 if the slot is free
+_FREE = np.uint64(2**63)  # in its upper half unlike hash 0, which is asked for most
 _PER_BUCKET = 3  # binary digits of the slots there are for each bucket
 _MOVES = np.arange(5000, dtype=np.uint64) * _MIX_MOVE  # to try, before the table is made larger; few need two hundred
 
@@ -49,7 +50,7 @@ class HashTable:
         """Make a table of this size; tell whether each bucket found a move."""
         bucket_bits = max(1, bits - _PER_BUCKET)
         self._shift, self._bucket_shift = np.uint64(64 - bits), np.uint64(64 - bucket_bits)
-        self._moves, self._slots = np.zeros(1 << bucket_bits, dtype=np.uint64), np.zeros(1 << bits, dtype=np.uint64)
+        self._moves, self._slots = np.zeros(1 << bucket_bits, dtype=np.uint64), np.full(1 << bits, _FREE)
         filled = marks & ~_LOWER | np.arange(1, len(marks) + 1, dtype=np.uint64)
         buckets = (marks >> self._bucket_shift).view(np.int64)
         crowds = np.bincount(buckets).take(buckets)
@@ -60,13 +61,13 @@ class HashTable:
                     break
                 own, content = buckets.take(homeless), filled.take(homeless)
                 slots = ((marks.take(homeless) ^ move) * _MIX_MOVED >> self._shift).view(np.int64)
-                free = self._slots.take(slots) == 0
+                free = self._slots.take(slots) == _FREE
                 self._slots[slots[free]] = content[free]  # of several for one slot, the last stays
                 stays = self._slots.take(slots) == content
                 stuck = np.zeros(len(self._moves), dtype=np.bool_)
                 stuck[own[~stays]] = True  # where one of a bucket cannot stay, none can
                 leaves = stuck.take(own)
-                self._slots[slots[stays & leaves]] = 0
+                self._slots[slots[stays & leaves]] = _FREE
                 self._moves[own[~leaves]] = move
                 homeless = homeless[leaves]
             if homeless.size:
@@ -77,7 +78,24 @@ class HashTable:
         return self._size
 
     def find(self, hashes: Hashes) -> Ints:
-        """Give the place of each hash among those the table was made of; -1 for one that was not."""
+        """Give the place of each hash among those the table was made of; -1 for one that was not. Of any shape."""
+        differences, filled = self._look_up(hashes)
+        filled &= _LOWER
+        filled *= differences <= _LOWER
+        found: Ints = filled.view(np.int64)
+        found -= 1
+        return found
+
+    def find_known(self, hashes: Hashes) -> tuple[Ints, Ints]:
+        """Say which hashes of a row are among those the table was made of, and give their places."""
+        differences, filled = self._look_up(hashes)
+        known = (differences <= _LOWER).nonzero()[0]
+        places: Ints = (filled.take(known) & _LOWER).view(np.int64)
+        places -= 1
+        return known, places
+
+    def _look_up(self, hashes: Hashes) -> tuple[Hashes, Hashes]:
+        """Give the slot of each hash, and in what it differs; only in the lower half, if it is that of the hash."""
         marks = hashes * _MIX
         slots = self._moves.take((marks >> self._bucket_shift).view(np.int64), mode="clip")  # quicker: none lies beyond
         slots ^= marks
@@ -85,8 +103,4 @@ class HashTable:
         slots >>= self._shift
         filled = self._slots.take(slots.view(np.int64), mode="clip")
         marks ^= filled
-        filled &= _LOWER
-        filled *= marks <= _LOWER
-        found: Ints = filled.view(np.int64)
-        found -= 1
-        return found
+        return marks, filled

@@ -6,6 +6,7 @@ known; a text then costs one look-up a word instead of one for each run of its l
 "Enriching word vectors with subword information", TACL 2017) is quick for the same reason.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,17 @@ from numpy.typing import NDArray
 
 from .hashtable import Hashes, HashTable, Ints
 from .keywords import Found, KeywordIndex, in_order
+from .normalize import check_texts
 from .tfidf import tally
-from .words import Words, distinct, sum_rows
+from .words import Words, distinct, hash_runs, hash_words, sum_rows
 
 if TYPE_CHECKING:
     from .features import TextFeatures
 
 _KEPT = 31 << 20  # bytes
+_FIRST = np.array([0])
+_FEW = 1000  # times that a word occurs, for which how much it counts is computed once
+_ONE = np.float32(1)
 _TINY = np.float32(np.finfo(np.float32).tiny)
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -45,7 +50,7 @@ class Projection:
         # Of each n-gram that occurs once, its outputs, and what it adds to the text's length, squared: its mass.
         idf = ngrams.idf_[:, None]
         weighed = np.concatenate((by_feature[:n_ngrams] * idf, idf * idf), axis=1)
-        self._runs, self._letters = np.split(weighed, [ngrams.n_runs])
+        self._letters = weighed[ngrams.n_runs :].copy()
         self._rates = by_feature[n_ngrams:]
         self._keywords = None
         if features.keywords_ is not None:
@@ -56,6 +61,10 @@ class Projection:
         # Of all letters of each known word; nothing for keywords, nor in the last row, that of no word.
         self._words = np.zeros((len(self._table) + 1, len(coef) + 1), dtype=np.float32)
         self._words[: self._n_known] = ngrams.spelling() @ self._letters
+        # Nothing for what is looked up but is no feature.
+        self._runs = np.zeros((len(self._table), len(coef) + 1), dtype=np.float32)
+        self._runs[: ngrams.n_runs] = weighed[: ngrams.n_runs]
+        self._times = ngrams.damp(np.arange(_FEW, dtype=np.float32).clip(1))
         _keep_freed_memory()
 
     def __call__(self, texts: Sequence[str]) -> Projected:
@@ -73,6 +82,9 @@ class Projection:
         unseen : ndarray of float64, shape (n_texts,)
             Share of its words that are not in ``features.ngrams_.vocabulary_``; 1 for a text without words.
         """
+        texts = check_texts(texts)
+        if len(texts) == 1:
+            return self._multiply_one(texts[0])
         parts = [self._multiply(words) for words in self.features.split(texts)]
         if len(parts) == 1:
             return parts[0]
@@ -83,13 +95,49 @@ class Projection:
     def _multiply(self, words: Words) -> Projected:
         # Summed text by text, so that each gets the same bits alone and among others.
         ngrams = self.features.ngrams_
-        longest = ngrams.word_ngrams[1]
-        places = self._table.find(words.runs(longest).ravel()).reshape(-1, longest)
+        places = self._table.find(words.runs(ngrams.word_ngrams[1]))
         products, known = _scale(self._sum_runs(words, places), 1.0)
-        numbers = places[:, 0]
-        unknown = (numbers.view(np.uint64) >= self._n_known).nonzero()[0]  # -1 is a high number there
+        unknown = self._find_unknown(places)
         counts, before = words.counts, unknown.searchsorted(words.bounds)
         unseen = np.maximum(before[1:] - before[:-1], counts == 0) / np.maximum(counts, 1)
+        self._add_others(words, places, unknown, products, known)
+        return products, known, unseen
+
+    def _multiply_one(self, text: str) -> Projected:
+        """Do to one text what `_multiply` does to several, to the same bits.
+
+        With some hundred words, NumPy's steps take the time, not what they are done to. So here are half as many.
+        """
+        ngrams = self.features.ngrams_
+        codes, edges = self.features.find_words(text)
+        hashes, n_words = hash_words(codes, edges), len(edges)
+        runs = hash_runs(hashes, ngrams.word_ngrams[1])
+        at, found = self._table.find_known(runs.ravel())
+        sums = self._sum_one(found)
+        products, mass = sums[:, :-1], sums.item(-1)
+        if mass > 0:
+            products *= _ONE / np.float32(math.sqrt(mass))
+        known = np.array([mass > 0])
+        if ngrams.char_ngrams is None and self._keywords is None:
+            n_unknown = n_words - int(at.searchsorted(n_words))
+        else:
+            turned = np.full(runs.shape, -1)
+            turned.ravel()[at] = found
+            places = turned.T
+            unknown = self._find_unknown(places)
+            n_unknown = len(unknown)
+            self._add_others(Words(codes, edges, np.array([0, n_words]), hashes), places, unknown, products, known)
+        return products, known, np.array([n_unknown / n_words if n_words else 1.0])
+
+    def _find_unknown(self, places: Ints) -> Ints:
+        """Say which words, by what `_table` finds, are not in the vocabulary."""
+        unknown: Ints = (places[:, 0].view(np.uint64) >= self._n_known).nonzero()[0]  # -1 is a high number there
+        return unknown
+
+    def _add_others(self, words: Words, places: Ints, unknown: Ints, products: Floats, known: Flags) -> None:
+        """Add what letters and keywords say to products, and that there are any to what is known."""
+        ngrams = self.features.ngrams_
+        numbers = places[:, 0]
         if ngrams.char_ngrams is not None:
             letters, spelled = _scale(self._sum_letters(words, numbers, unknown), ngrams.char_weight)
             products += letters
@@ -101,7 +149,6 @@ class Projection:
                 parts = (rates[:, :, None] * self._rates).reshape(-1, products.shape[1])
                 products += sum_rows(parts, np.arange(len(rates) + 1) * rates.shape[1])
                 known |= rates.any(axis=1)
-        return products, known, unseen
 
     def _sum_runs(self, words: Words, places: Ints) -> Floats:
         """Sum outputs and mass of the words of each text, and of their runs."""
@@ -111,6 +158,24 @@ class Projection:
         parts *= times[:, None]
         parts[:, -1] *= times
         return sum_rows(parts, bounds)
+
+    def _sum_one(self, places: Ints) -> Floats:
+        """Do what `_sum_runs` does, for one text; any place that is no feature adds nothing."""
+        if not places.size:
+            return np.zeros((1, self._runs.shape[1]), dtype=np.float32)
+        columns = places.copy()
+        columns.sort()
+        first = np.empty(len(columns) + 1, dtype=np.bool_)
+        first[0] = first[-1] = True
+        np.not_equal(columns[1:], columns[:-1], out=first[1:-1])
+        starts = first.nonzero()[0]
+        parts = self._runs.take(columns.take(starts[:-1]), axis=0, mode="clip")
+        counts = starts[1:] - starts[:-1]
+        few = len(columns) < len(self._times)
+        times = self._times.take(counts) if few else self.features.ngrams_.damp(counts.astype(np.float32))
+        parts *= times[:, None]
+        parts[:, -1] *= times
+        return np.add.reduceat(parts, _FIRST, axis=0)
 
     def _sum_letters(self, words: Words, numbers: Ints, unknown: Ints) -> Floats:
         """Sum outputs and mass of the letters of each text."""
@@ -159,14 +224,15 @@ class KeywordPlaces:
         numbers = self._numbers.take(places.ravel())
         at = numbers.nonzero()[0]
         numbers = numbers.take(at)
-        first = at // longest
+        first: Ints = at // longest
         last, themes = at - first * (longest - 1), self._themes.take(numbers, axis=0)
         opening = self._opens.take(numbers)
         if not opening.any():
             return first, last, themes
         more = self._index.find(words, first[opening], shortest=longest + 1)
         whole = themes.any(axis=1)  # the others are no keywords, but only the beginnings of some
-        return in_order(*map(np.concatenate, zip((first[whole], last[whole], themes[whole]), more, strict=True)))
+        parts = zip((first[whole], last[whole], themes[whole]), more, strict=True)
+        return in_order(*(np.concatenate(part) for part in parts))
 
 
 def _scale(sums: Floats, weight: float) -> tuple[Floats, Flags]:

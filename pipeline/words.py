@@ -6,7 +6,6 @@ has a probability of one to thirty million.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice, pairwise
 from typing import Any, Self, TypeVar
 
@@ -37,11 +36,14 @@ class Words:
         Where in `codes` the spaces before and after each word are.
     bounds : ndarray of int, shape (n_texts + 1,)
         Where among the words those of each text begin.
+    hashes : ndarray of uint64, shape (n_words,)
+        Of each word, see `hash_words`.
     """
 
     codes: NDArray[np.uint32]
     edges: Ints
     bounds: Ints
+    hashes: Hashes
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Self:
@@ -60,7 +62,8 @@ class Words:
     def between(cls, codes: NDArray[np.uint32], bounds: Ints) -> Self:
         """Take code points that hold single spaces, each word between two of them."""
         spaces = (codes == SPACE).nonzero()[0]
-        return cls(codes, np.stack((spaces[:-1], spaces[1:]), axis=1), bounds)
+        edges = np.stack((spaces[:-1], spaces[1:]), axis=1)
+        return cls(codes, edges, bounds, hash_words(codes, edges))
 
     def __len__(self) -> int:
         return len(self.edges)
@@ -75,18 +78,6 @@ class Words:
         """Which text each word belongs to, shape (n_words,)."""
         return np.arange(len(self.bounds) - 1).repeat(self.counts)
 
-    @cached_property
-    def hashes(self) -> Hashes:
-        """A hash of each word: the sum of its letters, each times a power of a base that its place decides."""
-        if len(self.codes) <= _PIECE:
-            return _hash_words(self.codes, self.edges)
-        places = np.arange(0, len(self.codes) + _PIECE, _PIECE)
-        parts = [np.zeros(0, dtype=np.uint64)]
-        for first, last in pairwise(distinct(self.edges[:, 0].searchsorted(places)).tolist()):
-            begin, end = self.edges[first, 0], self.edges[last - 1, 1] + 1
-            parts.append(_hash_words(self.codes[begin:end], self.edges[first:last] - begin))
-        return np.concatenate(parts)
-
     def runs(self, longest: int) -> Hashes:
         """Hash the runs of words.
 
@@ -100,8 +91,7 @@ class Words:
         runs[:, 0] = hashes
         for length in range(1, min(longest, n_words)):
             join(runs[:-length, length - 1], hashes[length:], out=runs[:-length, length])
-            # Where fewer words than that follow in the text; at the end of the last one nothing was written.
-            for rest in range(1, length + 1) if len(self.bounds) > 2 else ():
+            for rest in range(1, length + 1):  # where fewer words than that follow in the text
                 runs[self.bounds[1:] - rest, length] = 0
         return runs
 
@@ -142,7 +132,7 @@ class Words:
         powers, inverse = _powers(len(places) + 1)
         sums = np.zeros(len(places) + 1, dtype=np.uint64)
         letters = self.codes.take(places) + _MARK
-        np.multiply(letters, powers[:-1], dtype=np.uint64).cumsum(out=sums[1:])
+        np.add.accumulate(letters * powers[: len(places)], out=sums[1:])
         least = min(shortest, _SHORTEST)
         fits = room[:, None] >= np.arange(least, longest + 1)
         for length in range(least, shortest):  # then a whole word, or nothing
@@ -193,6 +183,15 @@ def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:
     return Words.between(codes, np.array([0, len(known)])), renumbered.take(numbers)
 
 
+def hash_runs(hashes: Hashes, longest: int) -> Hashes:
+    """Hash the runs of words of one text, given the hashes of its words: `Words.runs`, turned over."""
+    runs = np.zeros((longest, len(hashes)), dtype=np.uint64)
+    runs[0] = shorter = hashes
+    for length in range(1, min(longest, len(hashes))):
+        shorter = join(shorter[:-1], hashes[length:], out=runs[length, :-length])
+    return runs
+
+
 def join(first: Hashes, last: Hashes, out: Hashes | None = None) -> Hashes:
     """Hash runs of words, given the hashes of all but their last words, and of those; into `out`, if it is given."""
     runs = np.multiply(first, _RUN, out=out)
@@ -200,11 +199,23 @@ def join(first: Hashes, last: Hashes, out: Hashes | None = None) -> Hashes:
     return runs
 
 
-def _hash_words(codes: NDArray[np.uint32], edges: Ints) -> Hashes:
+def hash_words(codes: NDArray[np.uint32], edges: Ints) -> Hashes:
+    """Hash words, see `Words`: the sum of a word's letters, each times a power of a base that its place decides."""
+    if len(codes) > _PIECE:
+        places = np.arange(0, len(codes) + _PIECE, _PIECE)
+        parts = [np.zeros(0, dtype=np.uint64)]
+        for first, last in pairwise(distinct(edges[:, 0].searchsorted(places)).tolist()):
+            begin, end = edges[first, 0], edges[last - 1, 1] + 1
+            parts.append(_hash_piece(codes[begin:end], edges[first:last] - begin))
+        return np.concatenate(parts)
+    return _hash_piece(codes, edges)
+
+
+def _hash_piece(codes: NDArray[np.uint32], edges: Ints) -> Hashes:
     # Powers by place among all letters, whatever the word; each sum is divided by the power its word began with.
     # Sums up to a word's end, less those up to its start, are made twice as fast as each word's own.
     powers, inverse = _powers(len(codes))
-    sums = np.multiply(codes, powers, dtype=np.uint64).cumsum().take(edges)
+    sums = np.add.accumulate(codes * powers[: len(codes)]).take(edges)
     hashes: Hashes = sums[:, 1] - sums[:, 0]  # with the space after it, which tells that a word ends in NUL
     hashes *= inverse.take(edges[:, 0])
     return hashes
@@ -212,7 +223,8 @@ def _hash_words(codes: NDArray[np.uint32], edges: Ints) -> Hashes:
 
 def hash_letters(letters: NDArray[np.uint32]) -> Hashes:
     """Hash runs of letters, one a row, as `Words.cut` does."""
-    hashes: Hashes = np.multiply(letters + _MARK, _powers(letters.shape[1])[0], dtype=np.uint64).sum(axis=1)
+    length = letters.shape[1]
+    hashes: Hashes = ((letters + _MARK) * _powers(length)[0][:length]).sum(axis=1)
     return hashes
 
 
@@ -276,16 +288,17 @@ def chunked(texts: Iterable[str], most: int) -> Iterator[list[str]]:
         yield some
 
 
-_known_powers = np.ones((2, 1), dtype=np.uint64)
+_known_powers = (np.ones(1, dtype=np.uint64),) * 2
 
 
-def _powers(count: int) -> Hashes:
-    """Powers 0, 1, … of the base, and of its inverse, shape (2, `count`); computed once for the most ever asked for."""
+def _powers(count: int) -> tuple[Hashes, Hashes]:
+    """Powers 0, 1, … of the base, and of its inverse: `count` or more; computed once for the most ever asked for."""
     global _known_powers
-    powers = _known_powers  # read once: another thread may put shorter ones there at any moment
-    if powers.shape[1] < count:
-        bases = _LETTER, np.uint64(pow(int(_LETTER), -1, 1 << 64))
-        steps = np.array(bases)[:, None].repeat(max(2 * _PIECE, count), axis=1)
+    known = _known_powers  # read once: another thread may put shorter ones there at any moment
+    if len(known[0]) < count:
+        bases = np.array([_LETTER, np.uint64(pow(int(_LETTER), -1, 1 << 64))])
+        steps = bases[:, None].repeat(max(2 * _PIECE, count), axis=1)
         steps[:, 0] = 1
-        powers = _known_powers = np.cumprod(steps, axis=1, dtype=np.uint64)
-    return powers[:, :count]
+        powers, inverse = np.cumprod(steps, axis=1, dtype=np.uint64)
+        known = _known_powers = powers, inverse
+    return known

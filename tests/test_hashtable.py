@@ -13,8 +13,13 @@ HASHES = st.lists(st.integers(0, 2**64 - 1) | st.integers(1, 40), unique=True, m
 def test_it_finds_what_a_dictionary_finds(known: list[int], asked: list[int]) -> None:
     table = HashTable(np.array(known, dtype=np.uint64))
     places = {number: place for place, number in enumerate(known)}
-    both = [*asked, *known]
-    assert table.find(np.array(both, dtype=np.uint64)).tolist() == [places.get(number, -1) for number in both]
+    both = [*asked, *known, 0]
+    expected = [places.get(number, -1) for number in both]
+    assert table.find(np.array(both, dtype=np.uint64)).tolist() == expected
+    at, found = table.find_known(np.array(both, dtype=np.uint64))
+    assert list(zip(at.tolist(), found.tolist(), strict=True)) == [
+        (i, place) for i, place in enumerate(expected) if place >= 0
+    ]
 
 
 def test_many_neighbors_all_find_room() -> None:

@@ -56,6 +56,14 @@ def test_words_are_those_of_the_normalized_texts(texts: list[str], punctuation: 
     np.testing.assert_array_equal(ours.counts, plain.counts)
 
 
+@given(ANYTHING | st.text(st.sampled_from("اَبـ \u0653<&#"), max_size=20), st.booleans(), st.booleans())
+def test_the_words_of_one_text_are_found_as_those_of_several(text: str, punctuation: bool, elongation: bool) -> None:
+    normalizer = ArabicNormalizer(punctuation=punctuation, elongation=elongation)
+    (codes, edges), words = normalizer.find_words(text), normalizer.words([text])
+    np.testing.assert_array_equal(codes, words.codes)
+    np.testing.assert_array_equal(edges, words.edges)
+
+
 @given(ANYTHING)
 def test_is_idempotent_and_leaves_words_separated_by_single_spaces(text: str) -> None:
     normalize = ArabicNormalizer().normalize

@@ -20,10 +20,14 @@ KEYWORDS = (("با", "تا با"), ("سفينه",))
 
 
 def make(
-    texts: list[str], char_ngrams: tuple[int, int] | None = (3, 5), word_ngrams: tuple[int, int] = (1, 2)
+    texts: list[str],
+    char_ngrams: tuple[int, int] | None = (3, 5),
+    word_ngrams: tuple[int, int] = (1, 2),
+    keywords: bool = True,
 ) -> Projection:
     ngrams = NgramTfidf(char_ngrams=char_ngrams, word_ngrams=word_ngrams, min_df=1, char_weight=5.0)
-    features = TextFeatures(ArabicNormalizer(), ngrams, KeywordRates(KEYWORDS), keyword_weight=0.3)
+    rates = KeywordRates(KEYWORDS) if keywords else None
+    features = TextFeatures(ArabicNormalizer(), ngrams, rates, keyword_weight=0.3)
     n_features = features.fit_transform(texts).shape[1]
     coef = np.random.default_rng(0).normal(size=(3, n_features)).astype(np.float32)
     return Projection(features, coef)
@@ -58,8 +62,8 @@ def test_keywords_are_found_among_places_as_they_are_without(texts: list[str], l
     index = KeywordIndex([["با", "تا با", "تا با تا", "ثا تا"], ["تا", "تا با", "با با ثا تا", "ثا با تا تا ثا"], []])
     words = Words.of(texts)
     known = Words.of(["تا", "با تا", "ثا"]).runs(2)
-    finder = KeywordPlaces(index, np.unique(known[known > 0]) if all_known else known[:0, 0], longest)
-    places = HashTable(finder.hashes).find(words.runs(longest).ravel()).reshape(-1, longest)
+    finder = KeywordPlaces(index, np.unique(known[known > 0]) if all_known else known[0, :0], longest)
+    places = HashTable(finder.hashes).find(words.runs(longest))
     for ours, plain in zip(finder.find(words, places), index.find(words), strict=True):
         np.testing.assert_array_equal(ours, plain)
 
@@ -74,13 +78,19 @@ def test_a_pruned_vocabulary_too() -> None:
     np.testing.assert_allclose(Projection(features, coef)(TOYS)[0], X @ coef.T, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("keywords", [True, False])
+@pytest.mark.parametrize("char_ngrams", [None, (3, 5)])
 @pytest.mark.parametrize("chunk", [500, 300_000])
-def test_each_text_gets_the_same_bits_alone_and_among_others(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_text_gets_the_same_bits_alone_and_among_others(
+    chunk: int, char_ngrams: tuple[int, int] | None, keywords: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pipeline.features._CHUNK", chunk)
-    projection = make(TOYS[:30])
-    together, *_ = projection(TOYS)
-    alone = np.concatenate([projection([text])[0] for text in TOYS])
-    np.testing.assert_array_equal(together, alone)
+    projection = make(TOYS[:30], char_ngrams, keywords=keywords)
+    texts = [*TOYS, "", "漢字", "!?", " ".join(TOYS) + " قال" * 3000, TOYS[0] + " رااائع <b>&amp;</b> أ\u0653"]
+    together = projection(texts)
+    alone = [projection([text]) for text in texts]
+    for ours, theirs in zip(together, map(np.concatenate, zip(*alone, strict=True)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_very_many_texts_of_unknown_words_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
