@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
+from sklearn import config_context
+
+from .memory import keep_much
 
 # Of the solver; LIBLINEAR's own. With scikit-learn's, a thousandth of it, learning takes twice as long, and no distance
 # of 1,428 real articles from a plane moves by more than .006.
@@ -44,7 +47,9 @@ def fit_planes(
     weight = "balanced" if balanced else None
     X = X.astype(np.float64)  # once for all themes: liblinear takes no other
     # One after the other: liblinear draws from one generator for the whole process, which threads would share.
-    planes = [LEARNERS[learner](X, column, C, weight, seed) for column in labels.T]
+    # For each theme anew, liblinear copies the features, and scikit-learn would look for infinite ones.
+    with keep_much(), config_context(assume_finite=True):
+        planes = [LEARNERS[learner](X, column, C, weight, seed) for column in labels.T]
     # Theme beside theme in memory, as the product with sparse features reads it; else it would copy all at each call.
     coef = np.stack([coef for coef, _ in planes], axis=1).astype(np.float32).T
     return coef, np.array([intercept for _, intercept in planes], dtype=np.float32)

@@ -72,7 +72,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from operator import attrgetter
 from string import ascii_lowercase
@@ -411,6 +411,12 @@ def _keep(
     return codes, bounds - (~kept).nonzero()[0].searchsorted(bounds)
 
 
+@cache
+def _separators() -> list[int]:
+    """List what parts words: all but letters, marks and numbers, surrogates and control characters too."""
+    return [code for code in range(_BMP) if unicodedata.category(chr(code))[0] not in "LMN"]
+
+
 @lru_cache(maxsize=64)
 def _table(sequences: bool, *switches: bool) -> NDArray[np.uint32]:
     """Where each code point of the Basic Multilingual Plane goes under these switches, one a rule.
@@ -421,8 +427,7 @@ def _table(sequences: bool, *switches: bool) -> NDArray[np.uint32]:
     table = np.arange(_BMP + 1, dtype=np.uint32)
     for rule, pairs in _TABLE_RULES.items():
         if is_on[rule] and rule == "punctuation":
-            # Letters, marks and numbers stay; all else, surrogates and control characters too, parts words.
-            table[[code for code in range(_BMP) if unicodedata.category(chr(code))[0] not in "LMN"]] = SPACE
+            table[_separators()] = SPACE
             # These part no word: their own rules drop them, or they stay.
             for code in (*_INVISIBLE, ord(araby.TATWEEL)):
                 table[code] = code

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .hashtable import Hashes, HashTable, Ints
 from .keywords import Found, KeywordIndex, in_order
+from .memory import keep_some
 from .normalize import check_texts
 from .tfidf import tally
 from .words import Words, distinct, hash_runs, hash_words, sum_rows
@@ -22,7 +23,6 @@ from .words import Words, distinct, hash_runs, hash_words, sum_rows
 if TYPE_CHECKING:
     from .features import TextFeatures
 
-_KEPT = 31 << 20  # bytes
 _FIRST = np.array([0])
 _FEW = 1000  # times that a word occurs, for which how much it counts is computed once
 _ONE = np.float32(1)
@@ -65,7 +65,7 @@ class Projection:
         self._runs = np.zeros((len(self._table), len(coef) + 1), dtype=np.float32)
         self._runs[: ngrams.n_runs] = weighed[: ngrams.n_runs]
         self._times = ngrams.damp(np.arange(_FEW, dtype=np.float32).clip(1))
-        _keep_freed_memory()
+        keep_some()
 
     def __call__(self, texts: Sequence[str]) -> Projected:
         """Multiply: ``features.transform(texts) @ coef.T``.
@@ -240,13 +240,3 @@ def _scale(sums: Floats, weight: float) -> tuple[Floats, Flags]:
     outputs, mass = sums[:, :-1], sums[:, -1:]
     outputs *= weight / np.sqrt(np.maximum(mass, _TINY))
     return outputs, mass[:, 0] > 0
-
-
-def _keep_freed_memory() -> None:
-    """Let the memory of one chunk of texts be that of the next.
-
-    glibc gives large arrays back to the system when they are freed, and gets the next ones page by page, filled with
-    zeros: of classifying an archive, a sixth of the time. It keeps what is no larger than the largest that was ever
-    freed, if that was less than 32 MB.
-    """
-    np.empty(_KEPT, dtype=np.uint8)

@@ -135,9 +135,9 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
     def learn(self, chunks: Sequence[Words]) -> csr_matrix:
         """Learn from texts that are split into words already, and give their features; as `fit_transform` does."""
         counts = np.concatenate([np.zeros(0, dtype=np.int64), *(words.counts for words in chunks)])
+        bounds = np.cumsum([0, *counts])
         lexicon, numbers = collect(chunks)
-        _, inside, bounds = tally(numbers.copy(), np.cumsum([0, *counts]))  # the distinct words of each text
-        in_texts = np.bincount(inside, minlength=len(lexicon))
+        in_texts = np.bincount(tally(numbers.copy(), bounds).columns, minlength=len(lexicon))
         frequent = (in_texts >= self.min_df).nonzero()[0]
         names = lexicon.write(frequent)
         order = sorted(range(len(names)), key=names.__getitem__)
@@ -146,17 +146,17 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         renumbered[frequent[order]] = np.arange(len(names))
         self.runs_ = tuple(_learn_runs(renumbered.take(numbers), counts, self.word_ngrams[1], self.min_df))
         self.letters_: tuple[str, ...] = ()
+        letters = [tally(_NO_PLACES, np.zeros(len(bounds), dtype=np.int64))]
         if self.char_ngrams is not None:
-            self.letters_ = tuple(_learn_letters(lexicon, inside, bounds, *self.char_ngrams, self.min_df))
+            self.letters_, letters = _learn_letters(lexicon, numbers, bounds, *self.char_ngrams, self.min_df)
         sizes = len(names), *map(len, self.runs_)
         self.kept_ = tuple(size if n >= self.word_ngrams[0] else 0 for n, size in enumerate(sizes, start=1))
         self._prepare()
         if not self.n_runs + self._n_letters:
             raise ValueError(f"no feature occurs in {self.min_df} texts or more; lower min_df, or give more texts")
-        places = list(map(self.find, chunks))
-        runs, letters = (list(map(count, chunks, places)) for count in (self._count_runs, self._count_letters))
+        runs = [self._count_runs(words, self.find(words)) for words in chunks]
         found_in = [
-            np.bincount(np.concatenate([part.columns for part in parts]), minlength=size)
+            np.bincount(np.concatenate([_NO_PLACES, *(part.columns for part in parts)]), minlength=size)
             for parts, size in ((runs, self.n_runs), (letters, self._n_letters))
         ]
         self.idf_ = (np.log((1 + len(counts)) / (1 + np.concatenate(found_in))) + 1).astype(np.float32)
@@ -412,29 +412,44 @@ def _learn_runs(numbers: Ints, counts: Ints, longest: int, least: int) -> Iterat
 
 
 def _learn_letters(
-    lexicon: Words, inside: Ints, bounds: Ints, shortest: int, longest: int, least: int
-) -> Iterator[str]:
-    """Know the runs of letters that occur in `least` texts or more; see `NgramTfidf.letters_`.
+    lexicon: Words, numbers: Ints, bounds: Ints, shortest: int, longest: int, least: int
+) -> tuple[tuple[str, ...], list[Sparse]]:
+    """Know the runs of letters that occur in `least` texts or more, see `NgramTfidf.letters_`, and count them in texts.
 
-    `inside` are the distinct words of each text, text by text, and `bounds` where those of each text begin.
+    `numbers` are the words of all texts, by their places in the lexicon, and `bounds` where those of each text begin.
     """
     owners, hashes, starts, sizes = lexicon.cut(np.arange(len(lexicon)), shortest, longest)
-    numbers = HashTable(known := distinct(hashes)).find(hashes)
-    spelled = _by_owner(len(lexicon), owners, numbers)
-    in_texts = np.zeros(len(known), dtype=np.int64)
+    found = HashTable(known := distinct(hashes)).find(hashes)
+    somewhere = np.zeros(len(known), dtype=np.int64)
+    somewhere[found] = np.arange(len(found))
+    starts, sizes = starts.take(somewhere), sizes.take(somewhere)
+    ranks = np.zeros(len(known), dtype=np.int64)
+    written: list[NDArray[np.uint32]] = []
+    for length in range(1, longest + 1):
+        some = (sizes == length).nonzero()[0]
+        letters = lexicon.codes.take(starts.take(some)[:, None] + np.arange(length))
+        order = np.lexsort(letters.T[::-1])
+        ranks[some.take(order)] = np.arange(len(some)) + sum(map(len, written))
+        written.append(letters[order])
+    spelled = _by_owner(len(lexicon), owners, ranks.take(found))
+    # All are counted, those too that turn out to be rare: they are few, and so each text is sorted only once.
+    parts, in_texts = [], np.zeros(len(known), dtype=np.int64)
     for first in range(0, len(bounds) - 1, _CHUNK):
         some = bounds[first : first + _CHUNK + 1]
-        times, found = gather(*spelled, inside[some[0] : some[-1]])
-        within = np.append(0, times.cumsum()).take(some - some[0])
-        in_texts += np.bincount(tally(found, within).columns, minlength=len(known))
-    somewhere = np.zeros(len(known), dtype=np.int64)
-    somewhere[numbers] = np.arange(len(numbers))
-    kept = np.sort(somewhere[in_texts >= least])
-    for length in range(1, longest + 1):
-        some = starts.take(kept[sizes.take(kept) == length])
-        letters = lexicon.codes.take(some[:, None] + np.arange(length))
-        letters = letters[np.lexsort(letters.T[::-1])]
-        yield letters.tobytes().decode("utf-32-le", "surrogatepass")
+        times, columns = gather(*spelled, numbers[some[0] : some[-1]])
+        parts.append(tally(columns, np.append(0, times.cumsum()).take(some - some[0])))
+        in_texts += np.bincount(parts[-1].columns, minlength=len(known))
+    kept = in_texts >= least
+    renumbered = np.cumsum(kept, dtype=np.int32) - np.int32(1)
+    for i, (values, columns, within) in enumerate(parts):
+        at = kept.take(columns).nonzero()[0]
+        parts[i] = Sparse(values.take(at), renumbered.take(columns.take(at)), at.searchsorted(within))
+    each = np.split(kept, np.cumsum([len(letters) for letters in written])[:-1])
+    names = tuple(
+        letters[some].tobytes().decode("utf-32-le", "surrogatepass")
+        for letters, some in zip(written, each, strict=True)
+    )
+    return names, parts
 
 
 def _rows(joined: str, length: int) -> NDArray[np.uint32]:

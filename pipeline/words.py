@@ -166,7 +166,10 @@ def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:
         Which word of it each word is.
     """
     hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *(words.hashes for words in chunks)])
-    known = distinct(np.concatenate([hashes[:0], *(distinct(words.hashes) for words in chunks)]))  # fewer to sort
+    # Nine of ten words occur in any sixteenth of all places: looking those up leaves few to sort.
+    common = distinct(hashes[::16])
+    others = distinct(hashes[HashTable(common).find(hashes) < 0])
+    known = np.sort(np.concatenate((common, others)))
     numbers = HashTable(known).find(hashes)
     last = np.zeros(len(known), dtype=np.int64)  # place of each word's last occurrence
     last[numbers] = np.arange(len(numbers))
