@@ -21,7 +21,7 @@ from .themes import NONE, Taxonomy
 
 _TO_PLANE = 2 / 3  # of the way from the tuned threshold of a theme to its probability on the hyperplane
 _RESAMPLES = 100  # over which a threshold is averaged
-_DERIVED = ("_project", "_sigmoids", "_intercepts")
+_DERIVED = ("_project", "_sigmoids", "_biases", "_numbers")
 _TINY = np.finfo(np.float64).smallest_subnormal  # the least probability above 0
 
 
@@ -264,20 +264,15 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_fitted()
         products, known, unseen = self._project(texts)
-        n_themes, (slopes, offsets) = len(self.classes_), self._sigmoids
-        distances = products.astype(np.float64)
-        distances += self._intercepts
+        n_themes = len(self.classes_)
+        distances = products.astype(np.float64) + self.intercept_
         nearest = distances[:, :n_themes].argmax(axis=1)
         if self.none_calibration_ is not None:
-            for i, highest in enumerate(nearest.tolist()):
-                distances[i, n_themes] += distances[i, highest]  # twice `_height`: half of it is left to the slope
-        distances *= slopes
-        distances += offsets
-        probabilities = expit(distances, out=distances)
+            distances[:, n_themes] += distances[:, :n_themes].max(axis=1)
+        probabilities = expit(distances * self._sigmoids[:, 0] + self._sigmoids[:, 1])
         themes = probabilities[:, :n_themes]
         none = np.zeros(len(themes)) if self.none_calibration_ is None else probabilities[:, n_themes]
-        if not all(known.tolist()):
-            themes[~known], none[~known] = 0, 1
+        themes[~known], none[~known] = 0, 1
         return Scores(themes, none, nearest, unseen)
 
     def decide(self, scores: Scores) -> NDArray[np.int8]:
@@ -292,14 +287,14 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         thresholds, none_threshold = self._find_thresholds()
         if self.thresholds:  # a theme whose probability is 0, as of a text of which nothing is known, is never given
             thresholds = np.maximum(thresholds, _TINY)
-        yes: NDArray[np.bool_] = scores.themes >= thresholds[None]
+        yes: NDArray[np.bool_] = scores.themes >= thresholds
         if self.none_calibration_ is None:
             return yes.view(np.int8)
-        for i, (row, none) in enumerate(zip(yes.tolist(), scores.none.tolist(), strict=True)):
-            if none >= none_threshold:
-                yes[i] = False
-            elif True not in row and self._may_be_nearest(nearest := scores.nearest[i]):
+        about = scores.none < none_threshold
+        for i in (about & ~yes.any(axis=1)).nonzero()[0].tolist():
+            if self._may_be_nearest(nearest := scores.nearest[i]):
                 yes[i, nearest] = True
+        yes &= about[:, None]
         return yes.view(np.int8)
 
     def _may_be_nearest(self, theme: int) -> bool:
@@ -323,17 +318,38 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
 
         A row of zeros means none. Raises as `score_texts` and `thresholds_` do.
         """
+        self._check_fitted()
+        if len(texts) == 1 and isinstance(self._project, Projection):
+            return self._predict_one(self._project, *check_texts(texts))
         return self.decide(self.score_texts(texts))
+
+    def _predict_one(self, project: Projection, text: str) -> NDArray[np.int8]:
+        """Say what `decide` says of what `score_texts` finds; with numbers, which are quicker than arrays of few."""
+        n_themes, asks_first = len(self.classes_), self.none_calibration_ is not None
+        thresholds, none_threshold = self._find_thresholds()
+        answer = [0] * n_themes
+        products, is_known, _ = project.multiply_one(text)
+        if is_known:
+            distances = [product + bias for product, bias in zip(products.tolist()[0], self._biases, strict=True)]
+            nearest = max(range(n_themes), key=distances.__getitem__)
+            if asks_first:
+                distances[n_themes] += distances[nearest]
+            pairs = zip(distances, self._numbers, strict=True)
+            probabilities = expit(np.array([distance * slope + offset for distance, (slope, offset) in pairs])).tolist()
+            if not (asks_first and probabilities[n_themes] >= none_threshold):
+                limits = thresholds.tolist()
+                answer = [score >= limit and score > 0 for score, limit in zip(probabilities, limits, strict=False)]
+                if asks_first and True not in answer:
+                    answer[nearest] = self._may_be_nearest(nearest)
+        return np.array([answer], dtype=np.int8)
 
     def _prepare(self) -> None:
         """Compute what follows from the rest, and need not be saved."""
         self._project = _projection(self.features_, self.coef_)
-        # One row each, as long as those of the distances and as exact: for a single text, broadcasting or casting takes
-        # longer than the sum itself.
+        # Of each theme and, from twice `_height`, of none; half of that is left to the slope.
         none = (0, 0) if self.none_calibration_ is None else self.none_calibration_ * [-0.5, 1]
-        sigmoids = np.array([*self.calibration_, none])[: len(self.coef_)]
-        self._sigmoids = tuple(np.ascontiguousarray(sigmoids.T[:, None]))
-        self._intercepts = self.intercept_[None].astype(np.float64)
+        self._sigmoids = np.array([*self.calibration_, none])[: len(self.coef_)]
+        self._biases, self._numbers = self.intercept_.tolist(), self._sigmoids.tolist()
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "coef_"):  # scikit-learn's check_is_fitted would take longer than an article

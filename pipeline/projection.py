@@ -84,7 +84,8 @@ class Projection:
         """
         texts = check_texts(texts)
         if len(texts) == 1:
-            return self._multiply_one(texts[0])
+            products, is_known, share = self.multiply_one(texts[0])
+            return products, np.array([is_known]), np.array([share])
         parts = [self._multiply(words) for words in self.features.split(texts)]
         if len(parts) == 1:
             return parts[0]
@@ -103,10 +104,11 @@ class Projection:
         self._add_others(words, places, unknown, products, known)
         return products, known, unseen
 
-    def _multiply_one(self, text: str) -> Projected:
-        """Do to one text what `_multiply` does to several, to the same bits.
+    def multiply_one(self, text: str) -> tuple[Floats, bool, float]:
+        """Multiply the features of one text: products of shape (1, n_outputs), whether any is known, share unseen.
 
-        With some hundred words, NumPy's steps take the time, not what they are done to. So here are half as many.
+        The same bits as among several texts, in half as many of NumPy's steps: with some hundred words they take the
+        time, not what they are done to.
         """
         ngrams = self.features.ngrams_
         codes, edges = self.features.find_words(text)
@@ -117,7 +119,7 @@ class Projection:
         products, mass = sums[:, :-1], sums.item(-1)
         if mass > 0:
             products *= _ONE / np.float32(math.sqrt(mass))
-        known = np.array([mass > 0])
+        is_known = mass > 0
         if ngrams.char_ngrams is None and self._keywords is None:
             n_unknown = n_words - int(at.searchsorted(n_words))
         else:
@@ -125,9 +127,10 @@ class Projection:
             turned.ravel()[at] = found
             places = turned.T
             unknown = self._find_unknown(places)
-            n_unknown = len(unknown)
+            n_unknown, known = len(unknown), np.array([is_known])
             self._add_others(Words(codes, edges, np.array([0, n_words]), hashes), places, unknown, products, known)
-        return products, known, np.array([n_unknown / n_words if n_words else 1.0])
+            is_known = bool(known[0])
+        return products, is_known, n_unknown / n_words if n_words else 1.0
 
     def _find_unknown(self, places: Ints) -> Ints:
         """Say which words, by what `_table` finds, are not in the vocabulary."""

@@ -253,3 +253,23 @@ def test_none_is_told_by_its_probability(fitted: ThemeClassifier) -> None:
     none = fitted.score_texts(texts).none
     truth = np.array([not row["themes"] for row in NEW])
     assert none[truth].min() > fitted.none_threshold_ > none[~truth].max()
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+@pytest.mark.parametrize(
+    "thresholds",
+    [{}, {"none": 0}, {"none": 1}, {"sky": 0, "sea": 0, "none": 1}, {"sea": 0.9, "none": 0.9}, {"sky": 1, "sea": 1}],
+)
+def test_one_text_gets_the_answer_it_gets_among_others(
+    thresholds: dict[str, float], asks_first: bool, toy_taxonomy: Taxonomy
+) -> None:
+    chosen = [i for i, themes in enumerate(THEMES) if asks_first or themes]
+    labels = toy_taxonomy.label_matrix(THEMES[i] for i in chosen)
+    model = ThemeClassifier(TextFeatures(ArabicNormalizer(), NgramTfidf()), toy_taxonomy, folds=3)
+    model.fit([TEXTS[i] for i in chosen], labels).set_params(thresholds=thresholds)
+    assert (model.none_calibration_ is not None) == asks_first
+    texts = [*(row["text"] for row in NEW), "", "漢字", "ميناء سماء"]
+    together = model.decide(model.score_texts(texts))
+    alone = np.concatenate([model.predict([text]) for text in texts])
+    np.testing.assert_array_equal(alone, together)
+    assert alone.dtype == together.dtype
