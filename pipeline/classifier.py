@@ -21,7 +21,6 @@ from .themes import NONE, Taxonomy
 
 _TO_PLANE = 2 / 3  # of the way from the tuned threshold of a theme to its probability on the hyperplane
 _RESAMPLES = 100  # over which a threshold is averaged
-_DERIVED = ("_project", "_sigmoids", "_biases", "_numbers")
 _TINY = np.finfo(np.float64).smallest_subnormal  # the least probability above 0
 
 
@@ -200,7 +199,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             self.calibration_[unlearned, 0] = 0
             self.tuned_thresholds_[unlearned] = 1
         self.features_, self.coef_, self.intercept_ = self._learn(texts, labels, prune=True)
-        self._prepare()
+        self._project = _projection(self.features_, self.coef_)
         return self
 
     def _learn(
@@ -264,14 +263,14 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_fitted()
         products, known, unseen = self._project(texts)
-        n_themes = len(self.classes_)
         distances = products.astype(np.float64) + self.intercept_
-        nearest = distances[:, :n_themes].argmax(axis=1)
+        from_themes = distances[:, : len(self.calibration_)]
+        nearest = from_themes.argmax(axis=1)
+        themes = expit(from_themes * self.calibration_[:, 0] + self.calibration_[:, 1])
+        none = np.zeros(len(themes))
         if self.none_calibration_ is not None:
-            distances[:, n_themes] += distances[:, :n_themes].max(axis=1)
-        probabilities = expit(distances * self._sigmoids[:, 0] + self._sigmoids[:, 1])
-        themes = probabilities[:, :n_themes]
-        none = np.zeros(len(themes)) if self.none_calibration_ is None else probabilities[:, n_themes]
+            slope, offset = self.none_calibration_.tolist()
+            none = expit(offset - slope * _height(distances, len(self.calibration_)))
         themes[~known], none[~known] = 0, 1
         return Scores(themes, none, nearest, unseen)
 
@@ -285,9 +284,8 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_fitted()
         thresholds, none_threshold = self._find_thresholds()
-        if self.thresholds:  # a theme whose probability is 0, as of a text of which nothing is known, is never given
-            thresholds = np.maximum(thresholds, _TINY)
-        yes: NDArray[np.bool_] = scores.themes >= thresholds
+        # A theme whose probability is 0, as of a text of which nothing is known, is never given.
+        yes: NDArray[np.bool_] = scores.themes >= np.maximum(thresholds, _TINY)
         if self.none_calibration_ is None:
             return yes.view(np.int8)
         about = scores.none < none_threshold
@@ -319,37 +317,34 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         A row of zeros means none. Raises as `score_texts` and `thresholds_` do.
         """
         self._check_fitted()
+        texts = check_texts(texts)
         if len(texts) == 1 and isinstance(self._project, Projection):
-            return self._predict_one(self._project, *check_texts(texts))
+            return self._predict_one(self._project, texts[0])
         return self.decide(self.score_texts(texts))
 
     def _predict_one(self, project: Projection, text: str) -> NDArray[np.int8]:
         """Say what `decide` says of what `score_texts` finds; with numbers, which are quicker than arrays of few."""
-        n_themes, asks_first = len(self.classes_), self.none_calibration_ is not None
+        sigmoids, asks_first = self.calibration_.tolist(), self.none_calibration_ is not None
         thresholds, none_threshold = self._find_thresholds()
-        answer = [0] * n_themes
+        answer = [0] * len(sigmoids)
         products, is_known, _ = project.multiply_one(text)
-        if is_known:
-            distances = [product + bias for product, bias in zip(products.tolist()[0], self._biases, strict=True)]
-            nearest = max(range(n_themes), key=distances.__getitem__)
-            if asks_first:
-                distances[n_themes] += distances[nearest]
-            pairs = zip(distances, self._numbers, strict=True)
-            probabilities = expit(np.array([distance * slope + offset for distance, (slope, offset) in pairs])).tolist()
-            if not (asks_first and probabilities[n_themes] >= none_threshold):
-                limits = thresholds.tolist()
-                answer = [score >= limit and score > 0 for score, limit in zip(probabilities, limits, strict=False)]
-                if asks_first and True not in answer:
-                    answer[nearest] = self._may_be_nearest(nearest)
+        if not is_known:
+            return np.array([answer], dtype=np.int8)
+        biases = self.intercept_.tolist()
+        distances = [product + bias for product, bias in zip(products.tolist()[0], biases, strict=True)]
+        nearest = max(range(len(sigmoids)), key=distances.__getitem__)
+        if self.none_calibration_ is not None:
+            slope, offset = self.none_calibration_.tolist()
+            sigmoids.append((-slope / 2, offset))
+            distances[-1] += distances[nearest]  # twice `_height`
+        pairs = zip(distances, sigmoids, strict=False)  # there may be a plane of any theme that is not asked
+        scores = expit(np.array([distance * slope + offset for distance, (slope, offset) in pairs])).tolist()
+        if not (asks_first and scores[-1] >= none_threshold):
+            limits = thresholds.tolist()
+            answer = [score >= limit and score > 0 for score, limit in zip(scores, limits, strict=False)]
+            if asks_first and True not in answer:
+                answer[nearest] = self._may_be_nearest(nearest)
         return np.array([answer], dtype=np.int8)
-
-    def _prepare(self) -> None:
-        """Compute what follows from the rest, and need not be saved."""
-        self._project = _projection(self.features_, self.coef_)
-        # Of each theme and, from twice `_height`, of none; half of that is left to the slope.
-        none = (0, 0) if self.none_calibration_ is None else self.none_calibration_ * [-0.5, 1]
-        self._sigmoids = np.array([*self.calibration_, none])[: len(self.coef_)]
-        self._biases, self._numbers = self.intercept_.tolist(), self._sigmoids.tolist()
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "coef_"):  # scikit-learn's check_is_fitted would take longer than an article
@@ -357,12 +352,12 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return {key: value for key, value in state.items() if key not in _DERIVED}
+        return {key: value for key, value in state.items() if key != "_project"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "features_" in state:
-            self._prepare()
+            self._project = _projection(self.features_, self.coef_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

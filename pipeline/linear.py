@@ -43,11 +43,18 @@ def fit_planes(
     -------
     coef : ndarray of float32, shape (n_themes, n_features)
     intercept : ndarray of float32, shape (n_themes,)
+
+    Raises
+    ------
+    ValueError
+        If a feature is infinite or no number.
     """
     weight = "balanced" if balanced else None
     X = X.astype(np.float64)  # once for all themes: liblinear takes no other
+    if not np.isfinite(X.data).all():
+        raise ValueError("features must be finite")
     # One after the other: liblinear draws from one generator for the whole process, which threads would share.
-    # For each theme anew, liblinear copies the features, and scikit-learn would look for infinite ones.
+    # For each theme anew, liblinear copies the features, and scikit-learn would look whether all are finite.
     with keep_much(), config_context(assume_finite=True):
         planes = [LEARNERS[learner](X, column, C, weight, seed) for column in labels.T]
     # Theme beside theme in memory, as the product with sparse features reads it; else it would copy all at each call.

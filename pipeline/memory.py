@@ -8,6 +8,7 @@ the time. So it is told to keep them, see mallopt(3). Other libraries are left t
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of parameters, see malloc.h
 _SOME, _MUCH = 31 << 20, 1 << 30  # bytes
@@ -20,18 +21,26 @@ def keep_some() -> None:
 
 @contextmanager
 def keep_much() -> Iterator[None]:
-    """Keep freed blocks of up to 1 GB, such as the features of a corpus; then `keep_some`."""
+    """Keep freed blocks of up to 1 GB, such as copies of a corpus's features; then give them back, and `keep_some`."""
     _keep(_MUCH)
     try:
         yield
     finally:
         _keep(_SOME)
+        if (library := _glibc()) is not None:
+            library.malloc_trim(0)
 
 
 def _keep(largest: int) -> None:
+    if (library := _glibc()) is not None:
+        # Versions before 2.35 refuse more than 32 MB.
+        library.mallopt(_MMAP_THRESHOLD, largest) or library.mallopt(_MMAP_THRESHOLD, _SOME)
+        library.mallopt(_TRIM_THRESHOLD, min(2 * largest, 2**31 - 1))
+
+
+def _glibc() -> Any:
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # not Linux, or not glibc
-        return
-    mallopt(_MMAP_THRESHOLD, largest)
-    mallopt(_TRIM_THRESHOLD, min(2 * largest, 2**31 - 1))
+        library = ctypes.CDLL(None)
+        return library if library.mallopt and library.malloc_trim else None
+    except (AttributeError, OSError, TypeError):  # not Linux, or another C library
+        return None

@@ -278,10 +278,7 @@ class ArabicNormalizer(TransformerMixin, BaseEstimator):
         if not self.punctuation:
             words = self.words([text])
             return words.codes, words.edges
-        table = _table(True, *_switches(self))
-        encoded = f" {text} ".encode("utf-32-le", "surrogatepass")
-        raw = np.frombuffer(encoded, dtype=np.uint32)
-        codes = table.take(raw, mode="clip")
+        codes = _table(True, *_switches(self)).take(_encode([text]), mode="clip")
         highest = codes[codes.argmax()]
         if highest > _DROP:
             codes = self._look_up([text])[0]

@@ -23,9 +23,8 @@ from .words import Words, distinct, hash_runs, hash_words, sum_rows
 if TYPE_CHECKING:
     from .features import TextFeatures
 
-_FIRST = np.array([0])
+_BEGIN = np.array([0])  # of the only text
 _FEW = 1000  # times that a word occurs, for which how much it counts is computed once
-_ONE = np.float32(1)
 _TINY = np.float32(np.finfo(np.float32).tiny)
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -50,7 +49,7 @@ class Projection:
         # Of each n-gram that occurs once, its outputs, and what it adds to the text's length, squared: its mass.
         idf = ngrams.idf_[:, None]
         weighed = np.concatenate((by_feature[:n_ngrams] * idf, idf * idf), axis=1)
-        self._letters = weighed[ngrams.n_runs :].copy()
+        self._runs, self._letters = np.split(weighed, [ngrams.n_runs])
         self._rates = by_feature[n_ngrams:]
         self._keywords = None
         if features.keywords_ is not None:
@@ -61,9 +60,6 @@ class Projection:
         # Of all letters of each known word; nothing for keywords, nor in the last row, that of no word.
         self._words = np.zeros((len(self._table) + 1, len(coef) + 1), dtype=np.float32)
         self._words[: self._n_known] = ngrams.spelling() @ self._letters
-        # Nothing for what is looked up but is no feature.
-        self._runs = np.zeros((len(self._table), len(coef) + 1), dtype=np.float32)
-        self._runs[: ngrams.n_runs] = weighed[: ngrams.n_runs]
         self._times = ngrams.damp(np.arange(_FEW, dtype=np.float32).clip(1))
         keep_some()
 
@@ -107,8 +103,8 @@ class Projection:
     def multiply_one(self, text: str) -> tuple[Floats, bool, float]:
         """Multiply the features of one text: products of shape (1, n_outputs), whether any is known, share unseen.
 
-        The same bits as among several texts, in half as many of NumPy's steps: with some hundred words they take the
-        time, not what they are done to.
+        They have the same bits as among several texts, but take half as many steps of NumPy. With some hundred words
+        it is the number of steps that counts.
         """
         ngrams = self.features.ngrams_
         codes, edges = self.features.find_words(text)
@@ -118,7 +114,7 @@ class Projection:
         sums = self._sum_one(found)
         products, mass = sums[:, :-1], sums.item(-1)
         if mass > 0:
-            products *= _ONE / np.float32(math.sqrt(mass))
+            products *= np.float32(1) / np.float32(math.sqrt(mass))
         is_known = mass > 0
         if ngrams.char_ngrams is None and self._keywords is None:
             n_unknown = n_words - int(at.searchsorted(n_words))
@@ -163,10 +159,10 @@ class Projection:
         return sum_rows(parts, bounds)
 
     def _sum_one(self, places: Ints) -> Floats:
-        """Do what `_sum_runs` does, for one text; any place that is no feature adds nothing."""
-        if not places.size:
+        """Do what `_sum_runs` does, for one text."""
+        columns = places[places.view(np.uint64) < self.features.ngrams_.n_runs]
+        if not columns.size:
             return np.zeros((1, self._runs.shape[1]), dtype=np.float32)
-        columns = places.copy()
         columns.sort()
         first = np.empty(len(columns) + 1, dtype=np.bool_)
         first[0] = first[-1] = True
@@ -178,7 +174,7 @@ class Projection:
         times = self._times.take(counts) if few else self.features.ngrams_.damp(counts.astype(np.float32))
         parts *= times[:, None]
         parts[:, -1] *= times
-        return np.add.reduceat(parts, _FIRST, axis=0)
+        return np.add.reduceat(parts, _BEGIN, axis=0)
 
     def _sum_letters(self, words: Words, numbers: Ints, unknown: Ints) -> Floats:
         """Sum outputs and mass of the letters of each text."""

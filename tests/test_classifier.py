@@ -13,6 +13,7 @@ from sklearn.utils import estimator_checks, get_tags
 
 from pipeline.classifier import Scores, ThemeClassifier, best_threshold, tune_threshold
 from pipeline.features import TextFeatures
+from pipeline.keywords import KeywordRates
 from pipeline.linear import LEARNERS
 from pipeline.normalize import ArabicNormalizer
 from pipeline.tfidf import NgramTfidf
@@ -265,11 +266,31 @@ def test_one_text_gets_the_answer_it_gets_among_others(
 ) -> None:
     chosen = [i for i, themes in enumerate(THEMES) if asks_first or themes]
     labels = toy_taxonomy.label_matrix(THEMES[i] for i in chosen)
-    model = ThemeClassifier(TextFeatures(ArabicNormalizer(), NgramTfidf()), toy_taxonomy, folds=3)
+    features = TextFeatures(ArabicNormalizer(), NgramTfidf(), KeywordRates((("سفينه",), ("نجمه",))), head_weight=2)
+    model = ThemeClassifier(features, toy_taxonomy, folds=3, max_features=150)
     model.fit([TEXTS[i] for i in chosen], labels).set_params(thresholds=thresholds)
     assert (model.none_calibration_ is not None) == asks_first
-    texts = [*(row["text"] for row in NEW), "", "漢字", "ميناء سماء"]
-    together = model.decide(model.score_texts(texts))
-    alone = np.concatenate([model.predict([text]) for text in texts])
-    np.testing.assert_array_equal(alone, together)
-    assert alone.dtype == together.dtype
+    texts = [*(row["text"] for row in NEW), "", "漢字", "ميناء سماء", "سفينه"]
+    for unlearned in (False, True):
+        if unlearned:
+            model.calibration_[0, 0], model.tuned_thresholds_[0] = 0, 1
+        together = model.decide(model.score_texts(texts))
+        alone = np.concatenate([model.predict([text]) for text in texts])
+        np.testing.assert_array_equal(alone, together)
+        assert alone.dtype == together.dtype
+        several = model.score_texts(texts)
+        for i, text in enumerate(texts):
+            for ours, theirs in zip(model.score_texts([text]), several, strict=True):
+                np.testing.assert_array_equal(ours[0], theirs[i])
+
+
+def test_texts_need_be_no_list_and_a_text_may_be_more_than_a_string(toy_taxonomy: Taxonomy) -> None:
+    class Named(str):
+        def __str__(self) -> str:
+            return "نص"
+
+    labels, text = toy_taxonomy.label_matrix(THEMES), "ميناء سفينة بحر قارب"
+    model = ThemeClassifier(TextFeatures(ArabicNormalizer(), NgramTfidf()), toy_taxonomy, folds=3).fit(TEXTS, labels)
+    assert model.predict([text]).tolist() == model.predict([text, ""])[:1].tolist() == [[1, 0]]
+    assert model.predict([Named(text)]).tolist() == [[1, 0]]
+    assert model.predict(one for one in [text]).tolist() == [[1, 0]]  # type: ignore[arg-type]

@@ -34,3 +34,12 @@ def test_balancing_moves_the_plane_toward_the_many() -> None:
     plain, balanced = (fit_planes("svm", X, few, C=0.1, balanced=on, seed=0) for on in (False, True))
     scores = [(X @ coef.T + intercept).max() for coef, intercept in (plain, balanced)]
     assert scores[1] > scores[0]
+
+
+@pytest.mark.parametrize("learner", sorted(LEARNERS))
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(learner: str, value: float) -> None:
+    broken = X.copy()
+    broken.data[3] = value
+    with pytest.raises(ValueError, match="features must be finite"):
+        fit_planes(learner, broken, Y, C=1.0, balanced=True, seed=0)

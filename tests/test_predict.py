@@ -56,7 +56,7 @@ def test_a_score_near_its_threshold_is_unsure(model: ThemeClassifier, width: flo
     model, text = deepcopy(model), "ميناء سفينة بحر قارب خبز سوق"
     (sea, sky), half = model.predict_proba([text])[0], np.array([0.5, 0.5])
     model.calibration_[:, 1] += np.log(half / (1 - half)) - np.log([sea / (1 - sea), sky / (1 - sky)])  # scores of .5
-    model = deepcopy(model).set_params(thresholds={"sea": 0.57, "sky": 0.3, "none": 1}, abstain=width)
+    model.set_params(thresholds={"sea": 0.57, "sky": 0.3, "none": 1}, abstain=width)
     reasons = {"sea": "sea .50 is near its threshold .57", "sky": "sky .50 is near its threshold .30"}
     (prediction,) = classify(model, [text])
     assert prediction.unsure == tuple(reasons[name] for name in unsure)

@@ -80,17 +80,29 @@ def test_a_pruned_vocabulary_too() -> None:
 
 @pytest.mark.parametrize("keywords", [True, False])
 @pytest.mark.parametrize("char_ngrams", [None, (3, 5)])
-@pytest.mark.parametrize("chunk", [500, 300_000])
+@pytest.mark.parametrize("word_ngrams", [(1, 1), (1, 2), (2, 2), (2, 3)])
+@pytest.mark.parametrize("pruned", [False, True])
 def test_each_text_gets_the_same_bits_alone_and_among_others(
-    chunk: int, char_ngrams: tuple[int, int] | None, keywords: bool, monkeypatch: pytest.MonkeyPatch
+    pruned: bool,
+    word_ngrams: tuple[int, int],
+    char_ngrams: tuple[int, int] | None,
+    keywords: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pipeline.features._CHUNK", chunk)
-    projection = make(TOYS[:30], char_ngrams, keywords=keywords)
-    texts = [*TOYS, "", "漢字", "!?", " ".join(TOYS) + " قال" * 3000, TOYS[0] + " رااائع <b>&amp;</b> أ\u0653"]
-    together = projection(texts)
-    alone = [projection([text]) for text in texts]
-    for ours, theirs in zip(together, map(np.concatenate, zip(*alone, strict=True)), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    projection = make(TOYS[:30], char_ngrams, word_ngrams, keywords)
+    features = projection.features
+    if pruned:
+        X = features.transform(TOYS)
+        features.prune(X, np.random.default_rng(1).random(X.shape[1]), most=len(features.ngrams_.idf_) // 3)
+        n_features = features.transform(TOYS).shape[1]
+        projection = Projection(features, np.random.default_rng(2).normal(size=(3, n_features)).astype(np.float32))
+    long = " ".join(TOYS) + " قال" * 9000  # more than is hashed at a time
+    texts = [*TOYS, "", "漢字", "!?", long, TOYS[0] + " رااائع <b>&amp;</b> أ\u0653"]
+    alone = [*map(np.concatenate, zip(*(projection([text]) for text in texts), strict=True))]
+    for chunk in (500, 300_000):
+        monkeypatch.setattr("pipeline.features._CHUNK", chunk)
+        for ours, theirs in zip(projection(texts), alone, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
 
 
 def test_very_many_texts_of_unknown_words_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
