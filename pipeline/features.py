@@ -68,7 +68,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         chunks = list(self.split(texts))
         self.ngrams_ = clone(self.ngrams)
         self.keywords_ = None if self.keywords is None else clone(self.keywords).fit([])
-        return self._beside(self.ngrams_.learn(chunks), chunks)
+        return self.ngrams_.learn(chunks, self._rates(chunks))
 
     def transform(self, texts: Sequence[str]) -> csr_matrix:
         """Turn raw texts into features.
@@ -84,7 +84,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         """
         self._check_fitted()
         chunks = list(self.split(texts))
-        return self._beside(self.ngrams_.weigh(chunks), chunks)
+        return self.ngrams_.weigh(chunks, self._rates(chunks))
 
     def prune(self, X: csr_matrix, strength: NDArray[np.floating[Any]], most: int) -> csr_matrix:
         """Forget all but the strongest n-grams; the rates of keywords stay.
@@ -131,12 +131,12 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         rates *= np.float32(self.keyword_weight)
         return rates
 
-    def _beside(self, ngrams: csr_matrix, chunks: list[Words]) -> csr_matrix:
-        """Put the rates of keywords to the right of the n-grams of the same texts."""
-        if self.keywords_ is None or not chunks:
-            return ngrams if self.keywords_ is None else csr_matrix((0, len(self.get_feature_names_out())))
-        rates = np.concatenate([self.rate(words) for words in chunks])
-        return hstack((ngrams, csr_matrix(rates)), format="csr", dtype=np.float32)
+    def _rates(self, chunks: list[Words]) -> list[csr_matrix]:
+        """Give the rates of keywords in all texts; nothing if there are no keywords."""
+        if self.keywords_ is None:
+            return []
+        none = np.zeros((0, len(self.keywords_.get_feature_names_out())), dtype=np.float32)
+        return [csr_matrix(np.concatenate([none, *map(self.rate, chunks)]))]
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "ngrams_"):

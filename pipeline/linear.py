@@ -50,7 +50,8 @@ def fit_planes(
         If a feature is infinite or no number.
     """
     weight = "balanced" if balanced else None
-    X = X.astype(np.float64)  # once for all themes: liblinear takes no other
+    # Once for all themes: liblinear takes no other numbers.
+    X = csr_matrix((X.data.astype(np.float64), X.indices, X.indptr), shape=X.shape)
     if not np.isfinite(X.data).all():
         raise ValueError("features must be finite")
     # One after the other: liblinear draws from one generator for the whole process, which threads would share.

@@ -132,8 +132,11 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
             raise NotFittedError("this NgramTfidf is not fitted yet; call fit first")
         return self.weigh(list(_split(texts)))
 
-    def learn(self, chunks: Sequence[Words]) -> csr_matrix:
-        """Learn from texts that are split into words already, and give their features; as `fit_transform` does."""
+    def learn(self, chunks: Sequence[Words], others: Sequence[csr_matrix] = ()) -> csr_matrix:
+        """Learn from texts that are split into words already, and give their features; as `fit_transform` does.
+
+        To their right come `others` of the same texts, which so need not be copied once more.
+        """
         counts = np.concatenate([np.zeros(0, dtype=np.int64), *(words.counts for words in chunks)])
         bounds = np.cumsum([0, *counts])
         lexicon, numbers = collect(chunks)
@@ -146,28 +149,28 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         renumbered[frequent[order]] = np.arange(len(names))
         self.runs_ = tuple(_learn_runs(renumbered.take(numbers), counts, self.word_ngrams[1], self.min_df))
         self.letters_: tuple[str, ...] = ()
-        letters = [tally(_NO_PLACES, np.zeros(len(bounds), dtype=np.int64))]
+        letters, spelled_in = [tally(_NO_PLACES, np.zeros(len(bounds), dtype=np.int64))], _NO_PLACES
         if self.char_ngrams is not None:
-            self.letters_, letters = _learn_letters(lexicon, numbers, bounds, *self.char_ngrams, self.min_df)
+            self.letters_, spelled_in, letters = _learn_letters(
+                lexicon, numbers, bounds, *self.char_ngrams, self.min_df
+            )
         sizes = len(names), *map(len, self.runs_)
         self.kept_ = tuple(size if n >= self.word_ngrams[0] else 0 for n, size in enumerate(sizes, start=1))
         self._prepare()
         if not self.n_runs + self._n_letters:
             raise ValueError(f"no feature occurs in {self.min_df} texts or more; lower min_df, or give more texts")
         runs = [self._count_runs(words, self.find(words)) for words in chunks]
-        found_in = [
-            np.bincount(np.concatenate([_NO_PLACES, *(part.columns for part in parts)]), minlength=size)
-            for parts, size in ((runs, self.n_runs), (letters, self._n_letters))
-        ]
-        self.idf_ = (np.log((1 + len(counts)) / (1 + np.concatenate(found_in))) + 1).astype(np.float32)
-        return self._join(list(map(self._weigh_runs, runs)), list(map(self._weigh_letters, letters)))
+        found_in = np.bincount(np.concatenate([_NO_PLACES, *(part.columns for part in runs)]), minlength=self.n_runs)
+        found_in = np.concatenate((found_in, spelled_in))
+        self.idf_ = (np.log((1 + len(counts)) / (1 + found_in)) + 1).astype(np.float32)
+        return self._join(list(map(self._weigh_runs, runs)), list(map(self._weigh_letters, letters)), others)
 
-    def weigh(self, chunks: Sequence[Words]) -> csr_matrix:
-        """Turn texts that are split into words already into features, as `transform` does."""
+    def weigh(self, chunks: Sequence[Words], others: Sequence[csr_matrix] = ()) -> csr_matrix:
+        """Turn texts that are split into words already into features, as `transform` does; for `others` see `learn`."""
         places = list(map(self.find, chunks))
         letters = [self._weigh_letters(self._count_letters(*part)) for part in zip(chunks, places, strict=True)]
         runs = [self._weigh_runs(self._count_runs(*part)) for part in zip(chunks, places, strict=True)]
-        return self._join(runs, letters)
+        return self._join(runs, letters, others)
 
     def find(self, words: Words) -> Ints:
         """Find the runs of 1 word, of 2 words, … that begin at each word.
@@ -334,8 +337,8 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         masses = letters.values * self.idf_[self.n_runs :].take(letters.columns)
         return _scale(letters, masses, lambda sums: self.char_weight / np.sqrt(sums))
 
-    def _join(self, runs: Sequence[Sparse], letters: Sequence[Sparse]) -> csr_matrix:
-        blocks = _rows_of(runs, self.n_runs), _rows_of(letters, self._n_letters)
+    def _join(self, runs: Sequence[Sparse], letters: Sequence[Sparse], others: Sequence[csr_matrix] = ()) -> csr_matrix:
+        blocks = _rows_of(runs, self.n_runs), _rows_of(letters, self._n_letters), *others
         return hstack(blocks, format="csr", dtype=np.float32)
 
 
@@ -413,10 +416,11 @@ def _learn_runs(numbers: Ints, counts: Ints, longest: int, least: int) -> Iterat
 
 def _learn_letters(
     lexicon: Words, numbers: Ints, bounds: Ints, shortest: int, longest: int, least: int
-) -> tuple[tuple[str, ...], list[Sparse]]:
-    """Know the runs of letters that occur in `least` texts or more, see `NgramTfidf.letters_`, and count them in texts.
+) -> tuple[tuple[str, ...], Ints, list[Sparse]]:
+    """Know the runs of letters that occur in `least` texts or more, see `NgramTfidf.letters_`.
 
     `numbers` are the words of all texts, by their places in the lexicon, and `bounds` where those of each text begin.
+    Beside the runs it gives in how many texts each occurs, and how often in each text.
     """
     owners, hashes, starts, sizes = lexicon.cut(np.arange(len(lexicon)), shortest, longest)
     found = HashTable(known := distinct(hashes)).find(hashes)
@@ -449,7 +453,7 @@ def _learn_letters(
         letters[some].tobytes().decode("utf-32-le", "surrogatepass")
         for letters, some in zip(written, each, strict=True)
     )
-    return names, parts
+    return names, in_texts[kept], parts
 
 
 def _rows(joined: str, length: int) -> NDArray[np.uint32]:
@@ -473,7 +477,7 @@ def gather(starts: Ints, values: Ints, owners: Ints) -> tuple[Ints, Ints]:
 def _rows_of(parts: Sequence[Sparse], n_columns: int) -> csr_matrix:
     """Put rows of features one below the other, as a matrix of this many columns."""
     values = np.concatenate([np.zeros(0, dtype=np.float32), *(part.values for part in parts)])
-    columns = np.concatenate([np.zeros(0, dtype=np.int64), *(part.columns for part in parts)])
+    columns = np.concatenate([_NO_PLACES, *(part.columns for part in parts)], dtype=np.int32, casting="same_kind")
     sizes = [part.bounds[1:] - part.bounds[:-1] for part in parts]
     bounds = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *sizes]))
-    return csr_matrix((values, columns.astype(np.int32), bounds), shape=(len(bounds) - 1, n_columns))
+    return csr_matrix((values, columns, bounds), shape=(len(bounds) - 1, n_columns))
