@@ -409,9 +409,10 @@ def _keep(
 
 
 @cache
-def _separators() -> list[int]:
+def _separators() -> NDArray[np.intp]:
     """List what parts words: all but letters, marks and numbers, surrogates and control characters too."""
-    return [code for code in range(_BMP) if unicodedata.category(chr(code))[0] not in "LMN"]
+    categories = "".join(map(unicodedata.category, map(chr, range(_BMP))))  # two letters for each code point
+    return np.flatnonzero(~np.isin(np.frombuffer(categories.encode(), dtype="S1")[::2], [b"L", b"M", b"N"]))
 
 
 @lru_cache(maxsize=64)

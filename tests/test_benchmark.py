@@ -84,7 +84,7 @@ def test_ratios_worked_by_hand() -> None:
 def test_a_whole_run(
     toy_project: Path, toy_config: Config, toy_taxonomy: Taxonomy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for rounds in ("_LEARNINGS", "_ROUNDS", "_STARTS"):
+    for rounds in ("_LEARNINGS", "_MOST", "_ROUNDS", "_STARTS"):
         monkeypatch.setattr(module, rounds, 2)
     output = toy_project / "benchmark"
     names = ["ours, as shipped", "textbook, words and pairs"]
