@@ -50,6 +50,7 @@ def fit_planes(
         If a feature is infinite or no number.
     """
     weight = "balanced" if balanced else None
+    X.sum_duplicates()  # which sorts too: in whatever order features come, the solver sums them up in one
     # Once for all themes: liblinear takes no other numbers.
     X = csr_matrix((X.data.astype(np.float64), X.indices, X.indptr), shape=X.shape)
     if not np.isfinite(X.data).all():

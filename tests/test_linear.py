@@ -43,3 +43,17 @@ def test_features_that_are_not_finite_are_refused(learner: str, value: float) ->
     broken.data[3] = value
     with pytest.raises(ValueError, match="features must be finite"):
         fit_planes(learner, broken, Y, C=1.0, balanced=True, seed=0)
+
+
+def test_the_solver_gets_features_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another order it sums to other bits, and so would the bytes of the model be."""
+    seen = []
+
+    def learn(X: csr_matrix, *_: object) -> tuple[np.ndarray, float]:
+        seen.append((X.indices.tolist(), X.data.tolist()))
+        return np.zeros(3), 0.0
+
+    monkeypatch.setitem(LEARNERS, "svm", learn)
+    unsorted = csr_matrix(([1.0, 2.0, 3.0], [2, 0, 1], [0, 2, 3]), shape=(2, 3), dtype=np.float32)
+    fit_planes("svm", unsorted, np.array([[1], [0]], dtype=np.int8), 1.0, True, 0)
+    assert seen == [([0, 2, 1], [2.0, 1.0, 3.0])]
