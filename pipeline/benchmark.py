@@ -37,8 +37,8 @@ from .report import format_markdown
 from .split import held_out
 from .themes import Taxonomy, Theme
 
-_LEARNINGS, _MOST = 3, 9  # rounds, of those too that take long, and of others until they took as long as:
-_ENOUGH = 20.0  # seconds; the shorter they take, the more the machine's moods move them
+_LEARNINGS, _MOST = 3, 9  # rounds of learning: for all, and for those that have not taken long enough by then
+_ENOUGH = 20.0  # seconds of all rounds; the shorter one takes, the more the machine's moods move it
 _ROUNDS = 9  # of the batch
 _STARTS = 5  # rounds of the cold start
 _SINGLES = 600  # articles answered one by one

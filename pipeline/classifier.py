@@ -187,8 +187,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             slope, offset = _calibrate(-_height(distances, n_themes), none.astype(np.int8))
             if slope > 0:
                 self.none_calibration_ = np.array([slope, offset])
-                probability = expit(offset - slope * _height(distances, n_themes))
-                best = tune_threshold(none, probability, rng(self.random_state))
+                best = tune_threshold(none, self._none(distances), rng(self.random_state))
                 self.tuned_none_threshold_ = (best + float(expit(offset))) / 2
         if (unlearned := self.calibration_[:, 0] <= 0).any():
             warnings.warn(
@@ -267,10 +266,7 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
         from_themes = distances[:, : len(self.calibration_)]
         nearest = from_themes.argmax(axis=1)
         themes = expit(from_themes * self.calibration_[:, 0] + self.calibration_[:, 1])
-        none = np.zeros(len(themes))
-        if self.none_calibration_ is not None:
-            slope, offset = self.none_calibration_.tolist()
-            none = expit(offset - slope * _height(distances, len(self.calibration_)))
+        none = self._none(distances)
         themes[~known], none[~known] = 0, 1
         return Scores(themes, none, nearest, unseen)
 
@@ -345,6 +341,14 @@ class ThemeClassifier(ClassifierMixin, BaseEstimator):
             if asks_first and True not in answer:
                 answer[nearest] = self._may_be_nearest(nearest)
         return np.array([answer], dtype=np.int8)
+
+    def _none(self, distances: NDArray[Any]) -> NDArray[np.float64]:
+        """Probability of none; 0 where the first question is not asked."""
+        if self.none_calibration_ is None:
+            return np.zeros(len(distances))
+        slope, offset = self.none_calibration_.tolist()
+        none: NDArray[np.float64] = expit(offset - slope * _height(distances, len(self.calibration_)))
+        return none
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "coef_"):  # scikit-learn's check_is_fitted would take longer than an article
