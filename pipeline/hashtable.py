@@ -54,7 +54,7 @@ class HashTable:
         filled = marks & ~_LOWER | np.arange(1, len(marks) + 1, dtype=np.uint64)
         buckets = (marks >> self._bucket_shift).view(np.int64)
         crowds = np.bincount(buckets).take(buckets)
-        for crowd in np.unique(crowds)[::-1].tolist():  # large buckets first, while there is room
+        for crowd in range(crowds.max(initial=0), 0, -1):  # large buckets first, while there is room
             homeless = (crowds == crowd).nonzero()[0]
             for move in _MOVES:
                 if not homeless.size:
@@ -104,3 +104,27 @@ class HashTable:
         filled = self._slots.take(slots.view(np.int64), mode="clip")
         marks ^= filled
         return marks, filled
+
+
+def find_distinct(hashes: Hashes) -> tuple[Ints, Ints]:
+    """Say where each distinct hash occurs last, in order, and which of these each hash is; without sorting them.
+
+    >>> last, numbers = find_distinct(np.array([7, 70, 7, 12], dtype=np.uint64))
+    >>> last.tolist(), numbers.tolist()
+    ([1, 2, 3], [1, 0, 1, 2])
+    """
+    last = np.arange(len(hashes))
+    left, marks = last.copy(), hashes
+    while left.size:
+        # All want their place into their slot; the last one's stays. What is equal to that one is settled.
+        marks = marks * _MIX
+        slots = (marks >> np.uint64(64 - len(left).bit_length())).view(np.int64)
+        places = np.empty(1 << len(left).bit_length(), dtype=np.int64)
+        places[slots] = np.arange(len(left))
+        places = places.take(slots)
+        last[left] = left.take(places)
+        lost = (marks.take(places) != marks).nonzero()[0]
+        left, marks = left.take(lost), marks.take(lost)
+    is_last = last == np.arange(len(hashes))
+    numbers = np.cumsum(is_last) - 1
+    return is_last.nonzero()[0], numbers.take(last)

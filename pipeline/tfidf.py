@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags_array, hstack
+from scipy.sparse import csr_matrix, diags_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
-from .hashtable import Hashes, HashTable, Ints
+from .hashtable import Hashes, HashTable, Ints, find_distinct
 from .words import Words, batched, collect, distinct, hash_letters, join, ranges
 
 _NO_PLACES: Ints = np.zeros(0, dtype=np.int64)
@@ -290,7 +290,8 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
 
     def _prepare(self) -> None:
         """Compute what follows from the rest, and need not be saved."""
-        words = Words.of([self.vocabulary_])
+        text = f" {self.vocabulary_} " if self.vocabulary_ else " "
+        words = Words.between(_rows(text, 1).ravel(), np.array([0, text.count(" ") - 1]))
         hashes = [words.hashes]
         for some in self.runs_:
             hashes.append(join(hashes[-1].take(some[:, 0]), hashes[0].take(some[:, 1])))
@@ -338,8 +339,8 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         return _scale(letters, masses, lambda sums: self.char_weight / np.sqrt(sums))
 
     def _join(self, runs: Sequence[Sparse], letters: Sequence[Sparse], others: Sequence[csr_matrix] = ()) -> csr_matrix:
-        blocks = _rows_of(runs, self.n_runs), _rows_of(letters, self._n_letters), *others
-        return hstack(blocks, format="csr", dtype=np.float32)
+        blocks = [(runs, self.n_runs), (letters, self._n_letters), *(([_parts(X)], X.shape[1]) for X in others)]
+        return _beside([parts for parts, _ in blocks], [width for _, width in blocks])
 
 
 def tally(columns: Ints, bounds: Ints) -> Sparse:
@@ -423,11 +424,9 @@ def _learn_letters(
     Beside the runs it gives in how many texts each occurs, and how often in each text.
     """
     owners, hashes, starts, sizes = lexicon.cut(np.arange(len(lexicon)), shortest, longest)
-    found = HashTable(known := distinct(hashes)).find(hashes)
-    somewhere = np.zeros(len(known), dtype=np.int64)
-    somewhere[found] = np.arange(len(found))
-    starts, sizes = starts.take(somewhere), sizes.take(somewhere)
-    ranks = np.zeros(len(known), dtype=np.int64)
+    last, found = find_distinct(hashes)
+    starts, sizes = starts.take(last), sizes.take(last)
+    ranks = np.zeros(len(last), dtype=np.int64)
     written: list[NDArray[np.uint32]] = []
     for length in range(1, longest + 1):
         some = (sizes == length).nonzero()[0]
@@ -437,12 +436,12 @@ def _learn_letters(
         written.append(letters[order])
     spelled = _by_owner(len(lexicon), owners, ranks.take(found))
     # All are counted, those too that turn out to be rare: they are few, and so each text is sorted only once.
-    parts, in_texts = [], np.zeros(len(known), dtype=np.int64)
+    parts, in_texts = [], np.zeros(len(ranks), dtype=np.int64)
     for first in range(0, len(bounds) - 1, _CHUNK):
         some = bounds[first : first + _CHUNK + 1]
         times, columns = gather(*spelled, numbers[some[0] : some[-1]])
         parts.append(tally(columns, np.append(0, times.cumsum()).take(some - some[0])))
-        in_texts += np.bincount(parts[-1].columns, minlength=len(known))
+        in_texts += np.bincount(parts[-1].columns, minlength=len(ranks))
     kept = in_texts >= least
     renumbered = np.cumsum(kept, dtype=np.int32) - np.int32(1)
     for i, (values, columns, within) in enumerate(parts):
@@ -474,10 +473,18 @@ def gather(starts: Ints, values: Ints, owners: Ints) -> tuple[Ints, Ints]:
     return sizes, values.take(ranges(begin, sizes))
 
 
-def _rows_of(parts: Sequence[Sparse], n_columns: int) -> csr_matrix:
-    """Put rows of features one below the other, as a matrix of this many columns."""
-    values = np.concatenate([np.zeros(0, dtype=np.float32), *(part.values for part in parts)])
-    columns = np.concatenate([_NO_PLACES, *(part.columns for part in parts)], dtype=np.int32, casting="same_kind")
-    sizes = [part.bounds[1:] - part.bounds[:-1] for part in parts]
-    bounds = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *sizes]))
-    return csr_matrix((values, columns, bounds), shape=(len(bounds) - 1, n_columns))
+def _beside(blocks: Sequence[Sequence[Sparse]], widths: Sequence[int]) -> csr_matrix:
+    """Put blocks of features side by side, as one matrix; the parts of each hold its rows, one below the other."""
+    sizes = np.array([np.concatenate([_NO_PLACES, *(np.diff(part.bounds) for part in parts)]) for parts in blocks])
+    bounds = np.append(0, sizes.sum(axis=0).cumsum())
+    starts = bounds[:-1] + sizes.cumsum(axis=0) - sizes
+    # Row by row to their places: they are many, and putting together more than once would take more time.
+    values, columns = np.empty(bounds[-1], dtype=np.float32), np.empty(bounds[-1], dtype=np.int32)
+    for parts, first, begins in zip(blocks, np.cumsum([0, *widths]).astype(np.int32), starts.tolist(), strict=False):
+        places = iter(begins)
+        for part in parts:
+            own = part.columns + first
+            for (begin, end), start in zip(pairwise(part.bounds.tolist()), places, strict=False):
+                stop = start + end - begin
+                values[start:stop], columns[start:stop] = part.values[begin:end], own[begin:end]
+    return csr_matrix((values, columns, bounds), shape=(len(bounds) - 1, sum(widths)))

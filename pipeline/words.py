@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .hashtable import Hashes, HashTable, Ints
+from .hashtable import Hashes, Ints, find_distinct
 
 SPACE = ord(" ")
 _T = TypeVar("_T")
@@ -166,24 +166,15 @@ def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:
         Which word of it each word is.
     """
     hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *(words.hashes for words in chunks)])
-    # Nine of ten words occur in any sixteenth of all places: looking those up leaves few to sort.
-    common = distinct(hashes[::16])
-    others = distinct(hashes[HashTable(common).find(hashes) < 0])
-    known = np.sort(np.concatenate((common, others)))
-    numbers = HashTable(known).find(hashes)
-    last = np.zeros(len(known), dtype=np.int64)  # place of each word's last occurrence
-    last[numbers] = np.arange(len(numbers))
-    order = np.argsort(last)
-    renumbered = np.empty_like(last)
-    renumbered[order] = np.arange(len(order))
-    last, bounds = last[order], np.cumsum([0, *map(len, chunks)])
+    last, numbers = find_distinct(hashes)
+    bounds = np.cumsum([0, *map(len, chunks)])
     inside = np.searchsorted(last, bounds)
     parts = [
         words.take(last[begin:end] - first)
         for words, first, (begin, end) in zip(chunks, bounds.tolist(), pairwise(inside), strict=False)
     ]
     codes = np.concatenate([np.array([SPACE], dtype=np.uint32), *parts])
-    return Words.between(codes, np.array([0, len(known)])), renumbered.take(numbers)
+    return Words.between(codes, np.array([0, len(last)])), numbers
 
 
 def hash_runs(hashes: Hashes, longest: int) -> Hashes:

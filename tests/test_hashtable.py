@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import hashtable as module
-from pipeline.hashtable import HashTable
+from pipeline.hashtable import HashTable, find_distinct
 
 HASHES = st.lists(st.integers(0, 2**64 - 1) | st.integers(1, 40), unique=True, max_size=200)
 
@@ -46,3 +46,11 @@ def test_a_table_that_a_bucket_finds_no_move_in_is_made_larger(monkeypatch: pyte
 def test_a_hash_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="twice"):
         HashTable(np.array([5, 5], dtype=np.uint64))
+
+
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9).map(lambda move: (move << 61) % 2**64), max_size=300))
+def test_distinct_hashes_are_told_by_their_last_places(hashes: list[int]) -> None:
+    last, numbers = find_distinct(np.array(hashes, dtype=np.uint64))
+    places = {number: place for place, number in enumerate(hashes)}
+    assert last.tolist() == sorted(places.values())
+    assert last.take(numbers).tolist() == [places[number] for number in hashes]
