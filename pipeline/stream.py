@@ -18,6 +18,7 @@ from .classifier import ThemeClassifier
 from .corpus import Record
 from .errors import PipelineError
 from .predict import Prediction, classify
+from .sharing import Shared, share
 from .words import batched
 
 BATCH = 256  # articles read, classified and answered at a time
@@ -48,7 +49,7 @@ def classify_stream(
         Articles read before the first of them is answered; with several jobs that is ``2 * n_jobs`` batches. An archive
         is quickest with hundreds; where articles trickle in, 1 answers each at once.
     n_jobs : int, default=1
-        Processes. With several, each gets the model once, when it starts (a second or two); start them under
+        Processes. Several take a second or two to start, and share one copy of the model's arrays; start them under
         ``if __name__ == "__main__":``, as `multiprocessing` asks for.
 
     Yields
@@ -130,22 +131,32 @@ def _answer_batches(
         for kept, sent in batches:
             yield kept, work(model, sent)
         return
-    # Not joblib: its generator goes on reading while answers wait to be taken, and so holds an endless input.
-    pool = ProcessPoolExecutor(n_jobs, multiprocessing.get_context("spawn"), _start_worker, (model, work))
-    try:
-        submitted = _submit(pool, batches)
-        waiting = deque(islice(submitted, _AHEAD * n_jobs))
-        while waiting:
-            kept, future = waiting.popleft()
-            yield kept, future.result()
-            waiting.extend(islice(submitted, 1))
-    except BrokenProcessPool as error:
-        raise PipelineError(
-            "a worker process died, perhaps for lack of memory; take fewer jobs. A script that starts several must "
-            'do so under: if __name__ == "__main__":'
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with share(model) as shared:
+        # Not joblib: its generator goes on reading while answers wait to be taken, and so holds an endless input.
+        pool = ProcessPoolExecutor(n_jobs, _starting(), _start_worker, (shared, work))
+        try:
+            submitted = _submit(pool, batches)
+            waiting = deque(islice(submitted, _AHEAD * n_jobs))
+            while waiting:
+                kept, future = waiting.popleft()
+                yield kept, future.result()
+                waiting.extend(islice(submitted, 1))
+        except BrokenProcessPool as error:
+            raise PipelineError(
+                "a worker process died, perhaps for lack of memory; take fewer jobs. A script that starts several must "
+                'do so under: if __name__ == "__main__":'
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _starting() -> Any:
+    """Choose how processes start: as forks of one that has imported all they need, where the system can do so."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # in vain, if other code has started that process before
+    return context
 
 
 def _submit(pool: Executor, batches: Iterable[tuple[_Kept, Any]]) -> Iterator[tuple[_Kept, Future[Any]]]:
@@ -191,18 +202,19 @@ def _pairs(
 _do: Callable[[Any], Any]  # of a worker process
 
 
-def _start_worker(model: ThemeClassifier, work: Callable[[ThemeClassifier, Any], Any]) -> None:
+def _start_worker(shared: Shared, work: Callable[[ThemeClassifier, Any], Any]) -> None:
     global _do
-    _do = partial(work, model)
+    _do = partial(work, shared.open())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     parent = multiprocessing.parent_process()
     assert parent is not None
     # A worker would wait for work forever if its parent was killed.
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent, shared), daemon=True).start()
 
 
-def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+def _end_with(parent: multiprocessing.process.BaseProcess, shared: Shared) -> None:
     parent.join()
+    shared.delete()
     os._exit(1)
 
 

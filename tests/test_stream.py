@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,22 +39,23 @@ def test_batches_do_not_matter(model: ThemeClassifier, batch_size: int, n: int) 
 
 def workers() -> list[multiprocessing.process.BaseProcess]:
     """Processes of a stream; not those that joblib keeps from other tests."""
-    return [process for process in multiprocessing.active_children() if process.name.startswith("SpawnProcess")]
+    return [process for process in multiprocessing.active_children() if "ServerProcess" in process.name]
 
 
-def test_processes_do_not_matter_and_get_the_model_once(
-    model: ThemeClassifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent = []
-
-    def send(self: ThemeClassifier) -> dict[str, Any]:
-        sent.append(self)
-        return vars(self).copy()
-
-    monkeypatch.setattr(ThemeClassifier, "__getstate__", send)
+def test_processes_do_not_matter(model: ThemeClassifier) -> None:
     pairs = list(classify_stream(model, TEXTS, batch_size=4, n_jobs=2))
     assert pairs == list(zip(TEXTS, classify(model, TEXTS), strict=True))
-    assert len(sent) <= 2
+
+
+def test_the_file_that_the_processes_share_is_deleted(
+    model: ThemeClassifier, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    stream = classify_stream(model, TEXTS, batch_size=4, n_jobs=2)
+    next(stream)
+    assert [*tmp_path.glob("security-themes-*")]
+    stream.close()
+    assert not [*tmp_path.glob("security-themes-*")]
 
 
 def test_the_very_article_comes_back(model: ThemeClassifier) -> None:
@@ -115,7 +116,7 @@ def test_a_worker_that_dies_is_one_error_and_the_others_end(model: ThemeClassifi
     assert workers() == []
 
 
-def test_workers_end_when_their_parent_is_killed(model: ThemeClassifier) -> None:
+def test_workers_end_when_their_parent_is_killed_and_leave_no_file(tmp_path: Path) -> None:
     script = (
         "import itertools, os\n"
         "from pipeline.stream import classify_stream\n"
@@ -125,8 +126,27 @@ def test_workers_end_when_their_parent_is_killed(model: ThemeClassifier) -> None
         "    os.kill(os.getpid(), 9)\n"
     )
     # It returns when nobody holds the standard output any more.
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not [*tmp_path.glob("security-themes-*")]
+
+
+def test_a_script_that_forgot_its_guard_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "bare.py"
+    script.write_text(
+        "from pipeline.stream import classify_stream\n"
+        "from tests.test_stream import Echo\n"
+        "list(classify_stream(Echo(), ['نص'] * 9, batch_size=1, n_jobs=2))\n",
+        encoding="utf-8",
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert b"PipelineError" in done.stderr
+    assert b'if __name__ == "__main__"' in done.stderr
 
 
 class Echo(ThemeClassifier):

@@ -1,0 +1,77 @@
+import multiprocessing
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import classify
+from pipeline.classifier import ThemeClassifier, build_model
+from pipeline.config import Config
+from pipeline.hashtable import HashTable
+from pipeline.sharing import Shared, share
+from pipeline.themes import Taxonomy
+
+from .conftest import make_toy_articles
+
+TEXTS = [row["text"] for row in make_toy_articles(90, seed=5)] + ["", "only Latin", "بحر " * 500]
+
+
+@pytest.fixture(scope="module")
+def model(config: Config, toy_taxonomy: Taxonomy) -> ThemeClassifier:
+    rows = make_toy_articles(80)
+    labels = toy_taxonomy.label_matrix(row["themes"] for row in rows)
+    return build_model(config, toy_taxonomy).fit([row["text"] for row in rows], labels)
+
+
+def find_arrays(value: Any, seen: set[int]) -> list[np.ndarray]:
+    """List all arrays that a value holds."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if id(value) in seen:
+        return []
+    seen.add(id(value))
+    parts = value if isinstance(value, list | tuple) else [*getattr(value, "__dict__", {}).values()]
+    return [array for part in parts for array in find_arrays(part, seen)]
+
+
+def test_the_same_answers_from_arrays_that_nobody_can_write_to(model: ThemeClassifier) -> None:
+    with share(model) as shared:
+        opened = shared.open()
+    assert not Path(shared.path).exists()
+    assert classify(opened, TEXTS) == classify(model, TEXTS)
+    assert [classify(opened, [text]) for text in TEXTS] == [classify(model, [text]) for text in TEXTS]
+    numbers = [array for array in find_arrays(opened, set()) if array.dtype.kind in "fiub" and array.size]
+    assert len(numbers) > 20
+    assert not any(array.flags.writeable for array in numbers)
+
+
+def test_nothing_is_computed_again(model: ThemeClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    with share(model) as shared:
+        monkeypatch.setattr(HashTable, "_fill", None)
+        with pytest.raises(TypeError):
+            pickle.loads(pickle.dumps(model))
+        assert classify(shared.open(), TEXTS) == classify(model, TEXTS)
+
+
+def map_in_a_process(shared: Shared) -> list[int]:
+    """Say which files' memory the arrays of a model lie in, by the number that the system gives a file."""
+    opened = shared.open()
+    address = opened._project._runs.__array_interface__["data"][0]
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        begin, end = (int(edge, 16) for edge in line.split()[0].split("-"))
+        if begin <= address < end:
+            return [int(line.split()[4])]
+    return []
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no such table on this system")
+def test_processes_have_one_copy_in_memory(model: ThemeClassifier) -> None:
+    with share(model) as shared, multiprocessing.get_context("spawn").Pool(2) as pool:
+        assert pool.map(map_in_a_process, [shared] * 4) == [[Path(shared.path).stat().st_ino]] * 4
+
+
+def test_a_value_without_arrays() -> None:
+    with share({"themes": ["sea"]}) as shared:
+        assert shared.open() == {"themes": ["sea"]}
