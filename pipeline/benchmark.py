@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import chain, repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,7 +42,7 @@ _ENOUGH = 20.0  # seconds of all rounds; the shorter one takes, the more the mac
 _ROUNDS = 9  # of the batch
 _STARTS = 5  # rounds of the cold start
 _SINGLES = 600  # articles answered one by one
-_PASSES = 5  # over them: of 600 times, six would make the 99th percentile, and it moved by a tenth from run to run
+_PASSES = 5  # over them: if six times make the 99th percentile, it moves by a tenth from run to run
 _LEAST = 20  # articles of a category; rarer ones are left out
 
 
@@ -293,7 +292,7 @@ def _measure(
                 batch[name].append(len(sample.test) / (time.perf_counter() - start))
     ones = range(min(_SINGLES, len(sample.test)))
     with step(f"answering {len(ones)} articles one by one, {_PASSES} times"):
-        for i in chain.from_iterable(repeat(ones, _PASSES)):
+        for i in [*ones] * _PASSES:
             for name, contender in in_turns():
                 one = [texts[name][i]]
                 start = time.perf_counter()

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
 
@@ -105,8 +105,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         n_ngrams = len(self.ngrams_.idf_)
         kept = np.zeros(n_ngrams, dtype=np.bool_)
         kept[np.argsort(-strength[:n_ngrams], kind="stable")[:most]] = True
-        ngrams = self.ngrams_.prune(X[:, :n_ngrams], kept)
-        return hstack((ngrams, X[:, n_ngrams:]), format="csr", dtype=np.float32)
+        return self.ngrams_.prune(X[:, :n_ngrams], kept, [X[:, n_ngrams:]])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the columns: those of `NgramTfidf`, then those of `KeywordRates`."""

@@ -1,4 +1,4 @@
-"""A table from 64-bit hashes to places, asked and built in bulk: no loop over keys in Python."""
+"""64-bit hashes in bulk, with no loop over them in Python: a table from hashes to places, and which are distinct."""
 
 from typing import Any
 
@@ -114,17 +114,18 @@ def find_distinct(hashes: Hashes) -> tuple[Ints, Ints]:
     ([1, 2, 3], [1, 0, 1, 2])
     """
     last = np.arange(len(hashes))
-    left, marks = last.copy(), hashes
-    while left.size:
-        # All want their place into their slot; the last one's stays. What is equal to that one is settled.
+    open_, marks = last.copy(), hashes
+    while open_.size:
+        # Each hash writes its place into a slot, where the last to write stays. Those equal to it are settled; the
+        # others try again, by other bits. Of those equal to each other all are settled at once.
         marks = marks * _MIX
-        slots = (marks >> np.uint64(64 - len(left).bit_length())).view(np.int64)
-        places = np.empty(1 << len(left).bit_length(), dtype=np.int64)
-        places[slots] = np.arange(len(left))
-        places = places.take(slots)
-        last[left] = left.take(places)
-        lost = (marks.take(places) != marks).nonzero()[0]
-        left, marks = left.take(lost), marks.take(lost)
+        slots = (marks >> np.uint64(64 - len(open_).bit_length())).view(np.int64)
+        written = np.empty(1 << len(open_).bit_length(), dtype=np.int64)
+        written[slots] = np.arange(len(open_))
+        stays = written.take(slots)
+        last[open_] = open_.take(stays)
+        lost = (marks.take(stays) != marks).nonzero()[0]
+        open_, marks = open_.take(lost), marks.take(lost)
     is_last = last == np.arange(len(hashes))
     numbers = np.cumsum(is_last) - 1
     return is_last.nonzero()[0], numbers.take(last)

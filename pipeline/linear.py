@@ -56,8 +56,8 @@ def fit_planes(
     if not np.isfinite(X.data).all():
         raise ValueError("features must be finite")
     # One after the other: liblinear draws from one generator for the whole process, which threads would share.
-    # For each theme anew, liblinear copies the features, and scikit-learn would look at features and parameters.
-    with keep_much(), config_context(assume_finite=True, skip_parameter_validation=True):
+    # For each theme anew, liblinear copies the features, and scikit-learn would look whether all are finite.
+    with keep_much(), config_context(assume_finite=True):
         planes = [LEARNERS[learner](X, column, C, weight, seed) for column in labels.T]
     # Theme beside theme in memory, as the product with sparse features reads it; else it would copy all at each call.
     coef = np.stack([coef for coef, _ in planes], axis=1).astype(np.float32).T

@@ -8,7 +8,7 @@ known; a text then costs one look-up a word instead of one for each run of its l
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,10 @@ class Projection:
         self._words = np.zeros((len(self._table) + 1, len(coef) + 1), dtype=np.float32)
         self._words[: self._n_known] = ngrams.spelling() @ self._letters
         self._times = ngrams.damp(np.arange(_FEW, dtype=np.float32).clip(1))
+        keep_some()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
         keep_some()
 
     def __call__(self, texts: Sequence[str]) -> Projected:
@@ -160,10 +164,11 @@ class Projection:
 
     def _sum_one(self, places: Ints) -> Floats:
         """Do what `_sum_runs` does, for one text."""
-        columns = places[places.view(np.uint64) < self.features.ngrams_.n_runs]
+        columns = places.copy()
+        columns.sort()
+        columns = columns[: columns.searchsorted(self.features.ngrams_.n_runs)]
         if not columns.size:
             return np.zeros((1, self._runs.shape[1]), dtype=np.float32)
-        columns.sort()
         first = np.empty(len(columns) + 1, dtype=np.bool_)
         first[0] = first[-1] = True
         np.not_equal(columns[1:], columns[:-1], out=first[1:-1])

@@ -49,8 +49,8 @@ def classify_stream(
         Articles read before the first of them is answered; with several jobs that is ``2 * n_jobs`` batches. An archive
         is quickest with hundreds; where articles trickle in, 1 answers each at once.
     n_jobs : int, default=1
-        Processes. Several take a second or two to start, and share one copy of the model's arrays; start them under
-        ``if __name__ == "__main__":``, as `multiprocessing` asks for.
+        Processes. They share one copy of the model's arrays. Start several under ``if __name__ == "__main__":``, as
+        `multiprocessing` asks for; each takes a second of a core to start, see the notes.
 
     Yields
     ------
@@ -66,6 +66,8 @@ def classify_stream(
         If `batch_size` or `n_jobs` is less than 1.
     PipelineError
         If a worker process died.
+    OSError
+        If the folder for temporary files has no room for the model, with several jobs.
     Exception
         Whatever reading `articles` raised, once the articles before have been answered.
 
@@ -73,6 +75,10 @@ def classify_stream(
     -----
     The workers end with the stream: when it is exhausted, fails, is closed (``close()``, or `contextlib.closing`) or
     dropped, and when their parent is killed.
+
+    Many workers start at once, and share the memory of what is imported too, where `multiprocessing` was told to fork
+    them from a process that has imported all: ``set_start_method("forkserver")`` and
+    ``set_forkserver_preload(["pipeline.stream"])``, once, in the script. Else they are spawned.
     """
     if isinstance(articles, str):
         raise TypeError("expected articles, got one string: write classify_stream(model, [text])")
@@ -133,7 +139,10 @@ def _answer_batches(
         return
     with share(model) as shared:
         # Not joblib: its generator goes on reading while answers wait to be taken, and so holds an endless input.
-        pool = ProcessPoolExecutor(n_jobs, _starting(), _start_worker, (shared, work))
+        # Never forks of this process: they would lack its threads.
+        is_forked = multiprocessing.get_start_method(allow_none=True) == "forkserver"
+        context = multiprocessing.get_context("forkserver" if is_forked else "spawn")
+        pool = ProcessPoolExecutor(n_jobs, context, _start_worker, (shared, work))
         try:
             submitted = _submit(pool, batches)
             waiting = deque(islice(submitted, _AHEAD * n_jobs))
@@ -148,15 +157,6 @@ def _answer_batches(
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _starting() -> Any:
-    """Choose how processes start: as forks of one that has imported all they need, where the system can do so."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # in vain, if other code has started that process before
-    return context
 
 
 def _submit(pool: Executor, batches: Iterable[tuple[_Kept, Any]]) -> Iterator[tuple[_Kept, Future[Any]]]:
@@ -204,8 +204,8 @@ _do: Callable[[Any], Any]  # of a worker process
 
 def _start_worker(shared: Shared, work: Callable[[ThemeClassifier, Any], Any]) -> None:
     global _do
-    _do = partial(work, shared.open())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    _do = partial(work, shared.open())
     parent = multiprocessing.parent_process()
     assert parent is not None
     # A worker would wait for work forever if its parent was killed.

@@ -70,7 +70,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     vocabulary_ : str
-        The words in `min_df` texts or more, with spaces between: those that are features, sorted, then the others.
+        The words in `min_df` texts or more, with one space between: those that are features, sorted, then the others.
     runs_ : tuple of ndarray of int32, shape (n_runs, 2)
         For runs of 2, 3, … words: the number of all but the last word, among runs shorter by one, and of the last word.
         Those that are features, sorted, then those that are only part of longer ones.
@@ -210,7 +210,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         values = np.ones(len(letters), dtype=np.float32)
         return csr_matrix((values, letters, starts), shape=(len(starts) - 1, self._n_letters))
 
-    def prune(self, X: csr_matrix, kept: NDArray[np.bool_]) -> csr_matrix:
+    def prune(self, X: csr_matrix, kept: NDArray[np.bool_], others: Sequence[csr_matrix] = ()) -> csr_matrix:
         """Forget features.
 
         Parameters
@@ -219,10 +219,12 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
             Features of some texts.
         kept : ndarray of bool, shape (n_features,)
             False for those to forget.
+        others : sequence of sparse matrix
+            See `learn`.
 
         Returns
         -------
-        sparse matrix of shape (n_texts, n_kept)
+        sparse matrix of shape (n_texts, n_kept + features of the others)
             What `transform` gives for these texts from now on: each block has its length again.
         """
         levels = np.split(kept[: self.n_runs], np.cumsum(self.kept_)[:-1])
@@ -261,7 +263,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
         runs, block = runs[:, kept[: self.n_runs]], block[:, kept[self.n_runs :]]
         self.idf_ = self.idf_[kept]
         self._prepare()
-        return self._join([_scale_runs(_parts(runs))], [self._scale_letters(_parts(block))])
+        return self._join([_scale_runs(_parts(runs))], [self._scale_letters(_parts(block))], others)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the columns: ``words__`` and the words with spaces between, then ``chars__`` and the letters."""
@@ -484,6 +486,7 @@ def _beside(blocks: Sequence[Sequence[Sparse]], widths: Sequence[int]) -> csr_ma
         places = iter(begins)
         for part in parts:
             own = part.columns + first
+            # In this order: the other way round, each part would use up a place too many.
             for (begin, end), start in zip(pairwise(part.bounds.tolist()), places, strict=False):
                 stop = start + end - begin
                 values[start:stop], columns[start:stop] = part.values[begin:end], own[begin:end]

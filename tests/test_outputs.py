@@ -282,7 +282,10 @@ def test_records_that_cannot_be_read(model: Path, articles: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_what_is_said_comes_in_the_order_of_the_input(model: Path, tmp_path: Path, jobs: int, capsys: Capture) -> None:
+def test_what_is_said_comes_in_the_order_of_the_input(
+    model: Path, tmp_path: Path, jobs: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.workers.fork_workers", lambda: None)  # it would stay so for all tests after this one
     lines = ['{"text": "La police annonce"}', "no JSON", '{"text": "بحر"}', '{"text": ""}', '{"text": 5}']
     source = tmp_path / "in.jsonl"
     source.write_text("\n".join(lines), encoding="utf-8")

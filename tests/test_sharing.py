@@ -1,16 +1,17 @@
-import multiprocessing
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline import classify
 from pipeline.classifier import ThemeClassifier, build_model
 from pipeline.config import Config
 from pipeline.hashtable import HashTable
-from pipeline.sharing import Shared, share
+from pipeline.sharing import share
+from pipeline.stream import _answer_batches
 from pipeline.themes import Taxonomy
 
 from .conftest import make_toy_articles
@@ -55,21 +56,41 @@ def test_nothing_is_computed_again(model: ThemeClassifier, monkeypatch: pytest.M
         assert classify(shared.open(), TEXTS) == classify(model, TEXTS)
 
 
-def map_in_a_process(shared: Shared) -> list[int]:
-    """Say which files' memory the arrays of a model lie in, by the number that the system gives a file."""
-    opened = shared.open()
-    address = opened._project._runs.__array_interface__["data"][0]
+def find_file(model: Any, sent: None) -> str:
+    """Say which file's memory the arrays of a model lie in."""
+    address = model._project._runs.__array_interface__["data"][0]
     for line in Path("/proc/self/maps").read_text().splitlines():
-        begin, end = (int(edge, 16) for edge in line.split()[0].split("-"))
+        edges, *_, file = line.split()
+        begin, end = (int(edge, 16) for edge in edges.split("-"))
         if begin <= address < end:
-            return [int(line.split()[4])]
-    return []
+            return file
+    return "none"
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no such table on this system")
-def test_processes_have_one_copy_in_memory(model: ThemeClassifier) -> None:
-    with share(model) as shared, multiprocessing.get_context("spawn").Pool(2) as pool:
-        assert pool.map(map_in_a_process, [shared] * 4) == [[Path(shared.path).stat().st_ino]] * 4
+def test_processes_of_a_stream_have_one_copy_in_memory(model: ThemeClassifier) -> None:
+    files = {file for _, file in _answer_batches(model, [(None, None)] * 8, find_file, n_jobs=2)}
+    assert len(files) == 1
+    assert Path(files.pop()).parent.name.startswith("security-themes-")
+
+
+def test_freed_memory_is_kept_as_by_a_model_that_was_loaded(
+    model: ThemeClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    with share(model) as shared:
+        monkeypatch.setattr("pipeline.projection.keep_some", lambda: kept.append(1))
+        shared.open()
+    assert kept == [1]
+
+
+def test_features_of_other_kinds(toy_taxonomy: Taxonomy) -> None:
+    rows = make_toy_articles(80)
+    model = ThemeClassifier(TfidfVectorizer(), toy_taxonomy, folds=2).fit(
+        [row["text"] for row in rows], toy_taxonomy.label_matrix(row["themes"] for row in rows)
+    )
+    with share(model) as shared:
+        assert classify(shared.open(), TEXTS) == classify(model, TEXTS)
 
 
 def test_a_value_without_arrays() -> None:

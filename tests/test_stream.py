@@ -39,7 +39,7 @@ def test_batches_do_not_matter(model: ThemeClassifier, batch_size: int, n: int) 
 
 def workers() -> list[multiprocessing.process.BaseProcess]:
     """Processes of a stream; not those that joblib keeps from other tests."""
-    return [process for process in multiprocessing.active_children() if "ServerProcess" in process.name]
+    return [process for process in multiprocessing.active_children() if process.name.startswith("SpawnProcess")]
 
 
 def test_processes_do_not_matter(model: ThemeClassifier) -> None:
