@@ -119,7 +119,8 @@ def test_contenders_have_their_turns_in_loops(monkeypatch: pytest.MonkeyPatch) -
     loaded, texts = {"a": Listener(), "b": Listener()}, {name: [f"{name}{i}" for i in range(5)] for name in "ab"}
     times = module._time_singles(loaded, texts, 3, np.random.default_rng(0))
     assert {name: len(some) for name, some in times.items()} == {"a": 10, "b": 10}
-    loops = [["a0", "a1", "a2"], ["b0", "b1", "b2"]]
-    assert sorted([heard[:3], heard[3:6]]) == loops
-    assert sorted([heard[10:13], heard[13:16]]) == loops
-    assert sorted(heard[6:10]) == ["a3", "a4", "b3", "b4"]
+    # before each loop the article before it, whose time does not count
+    loops = [["a4", "a0", "a1", "a2"], ["b4", "b0", "b1", "b2"]]
+    assert sorted([heard[:4], heard[4:8]]) == loops
+    assert sorted([heard[8:11], heard[11:14]]) == [["a2", "a3", "a4"], ["b2", "b3", "b4"]]
+    assert sorted([heard[14:18], heard[18:22]]) == loops
