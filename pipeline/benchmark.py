@@ -97,7 +97,7 @@ class Measured:
         Microseconds for one article, article by article, in a loop: as in a service, which finds the processor's caches
         as it left them.
     between : list of float
-        The same where all other contenders answer in between, and leave the caches cold.
+        The same where the contenders take turns after each article: most find the caches as others left them.
     cold : list of float
         Seconds from the start of Python to the first answer, round by round.
     f1_micro, f1_macro : float

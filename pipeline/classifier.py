@@ -416,7 +416,10 @@ def best_threshold(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> 
 
 def _sigmoid(x: float) -> float:
     """Give ``expit(x)``, which takes longer for one number."""
-    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+    try:
+        return 1 / (1 + math.exp(-x))
+    except OverflowError:
+        return 0.0
 
 
 def _height(distances: NDArray[Any], n_themes: int) -> NDArray[Any]:

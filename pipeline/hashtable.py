@@ -13,6 +13,7 @@ _MIX, _MIX_MOVED, _MIX_MOVE = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4
 _LOWER = np.uint64(2**32 - 1)  # the lower half of a slot is one more than the place, 0 if the slot is free
 _FREE = np.uint64(2**63)  # in its upper half unlike hash 0, which is asked for most
 _PER_BUCKET = 3  # binary digits of the slots there are for each bucket
+_PIECE = 1 << 18  # hashes among which the distinct ones are found at a time, so that they stay in the processor's cache
 _MOVES = np.arange(5000, dtype=np.uint64) * _MIX_MOVE  # to try, before the table is made larger; few need two hundred
 
 
@@ -113,19 +114,31 @@ def find_distinct(hashes: Hashes) -> tuple[Ints, Ints]:
     >>> last.tolist(), numbers.tolist()
     ([1, 2, 3], [1, 0, 1, 2])
     """
-    last = np.arange(len(hashes))
-    open_, marks = last.copy(), hashes
-    while open_.size:
+    firsts = range(0, len(hashes), _PIECE)
+    parts = [_find_distinct(hashes[first : first + _PIECE]) for first in firsts]
+    if len(parts) < 2:
+        return parts[0] if parts else _find_distinct(hashes)
+    # What is distinct in each piece is little, as most hashes are those of common words.
+    last = np.concatenate([places + first for first, (places, _) in zip(firsts, parts, strict=True)])
+    before = np.cumsum([0, *(len(places) for places, _ in parts)])
+    some = np.concatenate([numbers + n for n, (_, numbers) in zip(before.tolist(), parts, strict=False)])
+    stays, numbers = _find_distinct(hashes.take(last))
+    return last.take(stays), numbers.take(some)
+
+
+def _find_distinct(hashes: Hashes) -> tuple[Ints, Ints]:
+    places = np.arange(len(hashes))
+    last, left, marks = places.copy(), places, hashes
+    while left.size:
         # Each hash writes its place into a slot, where the last to write stays. Those equal to it are settled; the
         # others try again, by other bits. Of those equal to each other all are settled at once.
         marks = marks * _MIX
-        slots = (marks >> np.uint64(64 - len(open_).bit_length())).view(np.int64)
-        written = np.empty(1 << len(open_).bit_length(), dtype=np.int64)
-        written[slots] = np.arange(len(open_))
+        slots = (marks >> np.uint64(64 - len(left).bit_length())).view(np.int64)
+        written = np.empty(1 << len(left).bit_length(), dtype=np.int64)
+        written[slots] = places[: len(left)]
         stays = written.take(slots)
-        last[open_] = open_.take(stays)
+        last[left] = left.take(stays)
         lost = (marks.take(stays) != marks).nonzero()[0]
-        open_, marks = open_.take(lost), marks.take(lost)
-    is_last = last == np.arange(len(hashes))
-    numbers = np.cumsum(is_last) - 1
-    return is_last.nonzero()[0], numbers.take(last)
+        left, marks = left.take(lost), marks.take(lost)
+    is_last = last == places
+    return is_last.nonzero()[0], (np.cumsum(is_last) - 1).take(last)

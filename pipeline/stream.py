@@ -20,6 +20,7 @@ from .errors import PipelineError
 from .predict import Prediction, classify
 from .sharing import Shared, share
 from .words import batched
+from .workers import worker_context
 
 BATCH = 256  # articles read, classified and answered at a time
 _AHEAD = 2  # batches for each worker: one in its hands, one to take up next
@@ -76,9 +77,8 @@ def classify_stream(
     The workers end with the stream: when it is exhausted, fails, is closed (``close()``, or `contextlib.closing`) or
     dropped, and when their parent is killed.
 
-    Many workers start at once, and share the memory of what is imported too, where `multiprocessing` was told to fork
-    them from a process that has imported all: ``set_start_method("forkserver")`` and
-    ``set_forkserver_preload(["pipeline.stream"])``, once, in the script. Else they are spawned.
+    After `pipeline.workers.fork_workers`, which a program may call once, workers start at once, and share the memory of
+    what is imported, too.
     """
     if isinstance(articles, str):
         raise TypeError("expected articles, got one string: write classify_stream(model, [text])")
@@ -139,10 +139,7 @@ def _answer_batches(
         return
     with share(model) as shared:
         # Not joblib: its generator goes on reading while answers wait to be taken, and so holds an endless input.
-        # Never forks of this process: they would lack its threads.
-        is_forked = multiprocessing.get_start_method(allow_none=True) == "forkserver"
-        context = multiprocessing.get_context("forkserver" if is_forked else "spawn")
-        pool = ProcessPoolExecutor(n_jobs, context, _start_worker, (shared, work))
+        pool = ProcessPoolExecutor(n_jobs, worker_context(), _start_worker, (shared, work))
         try:
             submitted = _submit(pool, batches)
             waiting = deque(islice(submitted, _AHEAD * n_jobs))

@@ -1,38 +1,44 @@
-"""Worker processes: that a program has them forked, and that joblib's are not kept."""
+"""Worker processes: how they start, and that joblib's are not kept."""
 
 import multiprocessing
 import os
+import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
+from typing import Any
 
-from joblib.externals.loky import get_reusable_executor
-
-_ROOM = 75  # bytes for the folder of a socket, of the 107 that its path may have
+_are_forked = False
 
 
 def fork_workers() -> None:
     """Have the workers of this program forked from a process that has imported all they need; on Linux.
 
-    They start at once and share its memory. That process stays until this one ends. A program that has chosen another
-    way to start processes is left to it.
+    They start at once and share its memory. That process starts now, and stays until this one ends. Call it in the main
+    thread. Where it cannot start, workers are spawned, as they are on other systems.
     """
-    if sys.platform != "linux" or multiprocessing.get_start_method(allow_none=True) is not None:
+    global _are_forked
+    # It would look for modules in the current folder first (CPython, issue 117378), unless told not to.
+    if sys.platform != "linux" or (sys.flags.ignore_environment and not sys.flags.safe_path):
         return
-    if len(os.fsencode(tempfile.gettempdir())) > _ROOM:
-        return
-    multiprocessing.set_start_method("forkserver")
     multiprocessing.set_forkserver_preload(["pipeline.outputs"])
-    before = dict(os.environ)
-    # Else it would import what lies in the current folder under that name (CPython, issue 117378).
+    environment, answer = dict(os.environ), signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process
     os.environ.update(PYTHONSAFEPATH="1", PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
     try:
         forkserver.ensure_running()
+        _are_forked = True
+    except OSError:  # as where the folder for temporary files can hold no socket, or has too long a name for one
+        pass
     finally:
+        signal.signal(signal.SIGINT, answer)
         os.environ.clear()
-        os.environ.update(before)
+        os.environ.update(environment)
+
+
+def worker_context() -> Any:
+    """Give what starts workers: never as forks of this process, whose threads they would lack."""
+    return multiprocessing.get_context("forkserver" if _are_forked else "spawn")
 
 
 @contextmanager
@@ -42,6 +48,8 @@ def fresh_workers() -> Iterator[None]:
     A kept worker leaves on its own when it was idle for minutes, or has grown by what the next work imports; as
     it left, a task was lost, and joblib waited for it without end (joblib 1.6; see its issue 869).
     """
+    from joblib.externals.loky import get_reusable_executor  # here, as `fork_workers` should come before long imports
+
     try:
         yield
     finally:

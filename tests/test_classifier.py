@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils import estimator_checks, get_tags
 
-from pipeline.classifier import Scores, ThemeClassifier, best_threshold, tune_threshold
+from pipeline.classifier import Scores, ThemeClassifier, _sigmoid, best_threshold, tune_threshold
 from pipeline.features import TextFeatures
 from pipeline.keywords import KeywordRates
 from pipeline.linear import LEARNERS
@@ -254,6 +254,11 @@ def test_none_is_told_by_its_probability(fitted: ThemeClassifier) -> None:
     none = fitted.score_texts(texts).none
     truth = np.array([not row["themes"] for row in NEW])
     assert none[truth].min() > fitted.none_threshold_ > none[~truth].max()
+
+
+def test_a_sigmoid_of_one_number_is_that_of_many() -> None:
+    numbers = [-1e4, -745.0, -709.9, -709.7, -700.0, -1.0, 0.0, 0.3, 36.0, 800.0, 1e4]
+    assert [_sigmoid(number) for number in numbers] == expit(np.array(numbers)).tolist()
 
 
 @pytest.mark.parametrize("asks_first", [True, False])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import hashtable as module
@@ -48,8 +48,15 @@ def test_a_hash_given_twice_is_refused() -> None:
         HashTable(np.array([5, 5], dtype=np.uint64))
 
 
-@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9).map(lambda move: (move << 61) % 2**64), max_size=300))
-def test_distinct_hashes_are_told_by_their_last_places(hashes: list[int]) -> None:
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9).map(lambda move: (move << 61) % 2**64), max_size=300),
+    st.integers(1, 400),
+)
+def test_distinct_hashes_are_told_by_their_last_places(
+    monkeypatch: pytest.MonkeyPatch, hashes: list[int], piece: int
+) -> None:
+    monkeypatch.setattr(module, "_PIECE", piece)
     last, numbers = find_distinct(np.array(hashes, dtype=np.uint64))
     places = {number: place for place, number in enumerate(hashes)}
     assert last.tolist() == sorted(places.values())

@@ -188,15 +188,25 @@ def test_killed_after_the_last_record_only_the_names_are_left_to_change(
     assert sorted(os.listdir(tmp_path)) == ["e", "in.jsonl", path.name]
 
 
-def test_killed_from_outside_with_processes(model: Path, articles: Path, tmp_path: Path, quick: None) -> None:
+def test_killed_from_outside_with_processes(
+    model: Path, articles: Path, tmp_path: Path, quick: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    temporary = tmp_path_factory.mktemp("t")
     path, source = tmp_path / "out.jsonl", tmp_path / "more.jsonl"
     source.write_text(articles.read_text(encoding="utf-8") * 6, encoding="utf-8")
     arguments = ["classify", "--model", str(model), "--output", str(path), "--on-error", "skip", str(source)]
-    running = subprocess.Popen([sys.executable, "-m", "pipeline", *arguments, "--jobs", "2"], cwd=ROOT)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *arguments, "--jobs", "2"],
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)},
+    )  # fmt: skip
     while running.poll() is None and not (tmp_path / "out.jsonl.part.json").exists():
         time.sleep(0.01)
     running.kill()
     assert running.wait() == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while [*temporary.glob("security-themes-*")] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not [*temporary.glob("security-themes-*")]
     assert json.loads((tmp_path / "out.jsonl.part.json").read_text(encoding="utf-8"))["records"] % 256 == 0
     assert cli.main([*arguments, "--resume"]) == 0
     assert classify(model, "--output", tmp_path / "calm.jsonl", "--on-error", "skip", source) == 0
@@ -282,10 +292,7 @@ def test_records_that_cannot_be_read(model: Path, articles: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_what_is_said_comes_in_the_order_of_the_input(
-    model: Path, tmp_path: Path, jobs: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.workers.fork_workers", lambda: None)  # it would stay so for all tests after this one
+def test_what_is_said_comes_in_the_order_of_the_input(model: Path, tmp_path: Path, jobs: int, capsys: Capture) -> None:
     lines = ['{"text": "La police annonce"}', "no JSON", '{"text": "بحر"}', '{"text": ""}', '{"text": 5}']
     source = tmp_path / "in.jsonl"
     source.write_text("\n".join(lines), encoding="utf-8")

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import Article, PipelineError, classify, classify_stream
+from pipeline import workers as module
 from pipeline.classifier import Scores, ThemeClassifier, build_model
 from pipeline.config import Config
 from pipeline.themes import Taxonomy
+from pipeline.workers import fork_workers
 
 from .conftest import ROOT, make_toy_articles
 
@@ -37,12 +39,25 @@ def test_batches_do_not_matter(model: ThemeClassifier, batch_size: int, n: int) 
     assert pairs == list(zip(TEXTS, classify(model, TEXTS[:n]), strict=False))
 
 
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only there workers are forked")
+
+
 def workers() -> list[multiprocessing.process.BaseProcess]:
     """Processes of a stream; not those that joblib keeps from other tests."""
-    return [process for process in multiprocessing.active_children() if process.name.startswith("SpawnProcess")]
+    names = ("SpawnProcess", "ForkServerProcess")
+    return [process for process in multiprocessing.active_children() if process.name.startswith(names)]
 
 
-def test_processes_do_not_matter(model: ThemeClassifier) -> None:
+@pytest.fixture(params=["spawned", pytest.param("forked", marks=on_linux)])
+def start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How workers start, in this test only."""
+    monkeypatch.setattr(module, "_are_forked", False)
+    if request.param == "forked":
+        fork_workers()
+    return str(request.param)
+
+
+def test_processes_do_not_matter(model: ThemeClassifier, start: str) -> None:
     pairs = list(classify_stream(model, TEXTS, batch_size=4, n_jobs=2))
     assert pairs == list(zip(TEXTS, classify(model, TEXTS), strict=True))
 
@@ -66,7 +81,7 @@ def test_the_very_article_comes_back(model: ThemeClassifier) -> None:
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_an_endless_input_is_read_a_few_batches_ahead(model: ThemeClassifier, n_jobs: int) -> None:
+def test_an_endless_input_is_read_a_few_batches_ahead(model: ThemeClassifier, n_jobs: int, start: str) -> None:
     read = 0
 
     def endless() -> Iterator[str]:
@@ -79,7 +94,8 @@ def test_an_endless_input_is_read_a_few_batches_ahead(model: ThemeClassifier, n_
     assert read == 0
     for taken, _ in enumerate(itertools.islice(stream, 200), start=1):
         assert taken <= read <= taken + 5 * 2 * n_jobs
-    assert len(workers()) == (2 if n_jobs == 2 else 0)
+    process = "SpawnProcess" if start == "spawned" else "ForkServerProcess"
+    assert [worker.name.split("-")[0] for worker in workers()] == ([process] * 2 if n_jobs == 2 else [])
     stream.close()
     assert workers() == []
 
@@ -105,7 +121,7 @@ def test_what_is_no_text_is_refused_after_what_came_before(model: ThemeClassifie
         next(stream)
 
 
-def test_a_worker_that_dies_is_one_error_and_the_others_end(model: ThemeClassifier) -> None:
+def test_a_worker_that_dies_is_one_error_and_the_others_end(model: ThemeClassifier, start: str) -> None:
     stream = classify_stream(model, itertools.cycle(TEXTS), batch_size=5, n_jobs=2)
     next(stream)
     for worker in workers():
@@ -116,12 +132,15 @@ def test_a_worker_that_dies_is_one_error_and_the_others_end(model: ThemeClassifi
     assert workers() == []
 
 
-def test_workers_end_when_their_parent_is_killed_and_leave_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", ["", pytest.param("fork_workers()", marks=on_linux)])
+def test_workers_end_when_their_parent_is_killed_and_leave_no_model(start: str, tmp_path: Path) -> None:
     script = (
         "import itertools, os\n"
         "from pipeline.stream import classify_stream\n"
         "from tests.test_stream import Echo\n"
+        "from pipeline.workers import fork_workers\n"
         "if __name__ == '__main__':\n"
+        f"    {start}\n"
         "    next(classify_stream(Echo(), itertools.repeat('نص'), batch_size=1, n_jobs=2))\n"
         "    os.kill(os.getpid(), 9)\n"
     )

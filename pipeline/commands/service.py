@@ -64,14 +64,16 @@ def add(command: Command) -> None:
 
 
 def _classify(options: argparse.Namespace) -> int:
+    from ..workers import fork_workers
+
+    if options.jobs > 1:
+        fork_workers()  # which import while this process does
+
     from ..artifact import load_model, read_card
     from ..corpus import Inputs
     from ..errors import DataError
     from ..outputs import AnswerFile, AnswerPrinter, answer_inputs, to_jsonl
-    from ..workers import fork_workers
 
-    if options.jobs > 1:
-        fork_workers()  # which import while the model is loaded
     model = load_model(options.model)
     inputs = Inputs(options.paths)
     target: AnswerFile | AnswerPrinter
