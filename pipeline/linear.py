@@ -3,6 +3,7 @@
 scikit-learn's learners are imported where one is used: who only classifies waits for none of them.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,10 @@ from sklearn import config_context
 
 from .memory import keep_much
 
-# Of the solver; LIBLINEAR's own. With scikit-learn's, a thousandth of it, learning takes twice as long, and no distance
-# of 1,428 real articles from a plane moves by more than .006.
-TOLERANCE = 0.1
+# LIBLINEAR's own. With scikit-learn's, a thousandth of it, learning takes twice as long, and no distance of 1,428 real
+# articles from a plane moves by more than .006.
+_TOLERANCE = 0.1
+_MANY = 16_000  # articles
 
 Plane = tuple[NDArray[np.float64], float]  # coefficients (n_features,) and intercept
 
@@ -64,10 +66,25 @@ def fit_planes(
     return coef, np.array([intercept for _, intercept in planes], dtype=np.float32)
 
 
+def find_tolerance(n_articles: int) -> float:
+    """Say how exactly the solver solves: from 16,000 articles on it may err more, by the root of their number.
+
+    It stops when all articles are right but for that much; the more there are, the more passes over them that takes.
+    Of 52,000 real articles it takes a quarter to a third fewer passes with twice the tolerance; no distance of 3,000
+    others from three planes moved by more than .02, no average precision by more than .0004.
+
+    >>> find_tolerance(4000), find_tolerance(64_000)
+    (0.1, 0.2)
+    """
+    return _TOLERANCE * max(1.0, math.sqrt(n_articles / _MANY))
+
+
 def _svm(X: csr_matrix, y: NDArray[np.int8], C: float, class_weight: str | None, seed: int) -> Plane:
     from sklearn.svm import LinearSVC
 
-    return _plane(LinearSVC(C=C, class_weight=class_weight, random_state=seed, tol=TOLERANCE).fit(X, y))
+    return _plane(
+        LinearSVC(C=C, class_weight=class_weight, random_state=seed, tol=find_tolerance(X.shape[0])).fit(X, y)
+    )
 
 
 def _logistic(X: csr_matrix, y: NDArray[np.int8], C: float, class_weight: str | None, seed: int) -> Plane:

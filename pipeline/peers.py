@@ -22,7 +22,7 @@ from sklearn.svm import LinearSVC
 from .classifier import ThemeClassifier, build_model
 from .config import Config
 from .features import TextFeatures, build_features
-from .linear import TOLERANCE, fit_planes
+from .linear import find_tolerance, fit_planes
 from .normalize import ArabicNormalizer
 from .projection import Projection
 from .themes import Taxonomy
@@ -194,11 +194,20 @@ def _one_fit(task: Task, **features: Any) -> OneFit:
     return OneFit(build_features(task.config.normalize, wanted, task.taxonomy), chosen.C, chosen.balanced)
 
 
+class _Svm(LinearSVC):
+    """scikit-learn's, with our tolerance."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        self.tol = find_tolerance(X.shape[0])
+        super().fit(X, y, sample_weight)
+        return self
+
+
 def _svm(task: Task) -> OneVsRestClassifier:
     """scikit-learn's linear SVM, a label after the other, with the settings of this project."""
     chosen = task.config.classifier
     weight = "balanced" if chosen.balanced else None
-    return OneVsRestClassifier(LinearSVC(C=chosen.C, class_weight=weight, tol=TOLERANCE, random_state=0))
+    return OneVsRestClassifier(_Svm(C=chosen.C, class_weight=weight, random_state=0))
 
 
 def _linear(task: Task, *, letters: bool) -> Pipeline:
