@@ -114,10 +114,10 @@ def find_distinct(hashes: Hashes) -> tuple[Ints, Ints]:
     >>> last.tolist(), numbers.tolist()
     ([1, 2, 3], [1, 0, 1, 2])
     """
+    if len(hashes) <= _PIECE:
+        return _find_distinct(hashes)
     firsts = range(0, len(hashes), _PIECE)
     parts = [_find_distinct(hashes[first : first + _PIECE]) for first in firsts]
-    if len(parts) < 2:
-        return parts[0] if parts else _find_distinct(hashes)
     # What is distinct in each piece is little, as most hashes are those of common words.
     last = np.concatenate([places + first for first, (places, _) in zip(firsts, parts, strict=True)])
     before = np.cumsum([0, *(len(places) for places, _ in parts)])

@@ -82,7 +82,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .words import SPACE, Words, chunked, distinct, hash_words, ranges
+from .words import SPACE, Words, chunked, distinct, encode, hash_words, ranges
 
 with warnings.catch_warnings():
     # PyArabic 0.6.15 writes "\w" in a plain string, of which Python 3.12 and later warn where no byte code is kept.
@@ -385,8 +385,7 @@ def check_texts(texts: Iterable[str]) -> list[str]:
 
 
 def _encode(texts: list[str]) -> NDArray[np.uint32]:
-    joined = " ".join(["", *texts, ""]) if texts else " "
-    return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    return encode(" ".join(["", *texts, ""]) if texts else " ")
 
 
 def _find_edges(codes: NDArray[np.uint32]) -> NDArray[np.intp]:

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 
 from .hashtable import Hashes, HashTable, Ints, find_distinct
-from .words import Words, batched, collect, distinct, hash_letters, join, ranges
+from .words import Words, batched, collect, distinct, encode, hash_letters, join, ranges
 
 _NO_PLACES: Ints = np.zeros(0, dtype=np.int64)
 _REMAINDERS = (1 << 22) - 3  # a prime number, much larger than the number of runs in most corpora
@@ -293,7 +293,7 @@ class NgramTfidf(TransformerMixin, BaseEstimator):
     def _prepare(self) -> None:
         """Compute what follows from the rest, and need not be saved."""
         text = f" {self.vocabulary_} " if self.vocabulary_ else " "
-        words = Words.between(_rows(text, 1).ravel(), np.array([0, text.count(" ") - 1]))
+        words = Words.between(encode(text), np.array([0, text.count(" ") - 1]))
         hashes = [words.hashes]
         for some in self.runs_:
             hashes.append(join(hashes[-1].take(some[:, 0]), hashes[0].take(some[:, 1])))
@@ -458,7 +458,7 @@ def _learn_letters(
 
 
 def _rows(joined: str, length: int) -> NDArray[np.uint32]:
-    return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).reshape(-1, length)
+    return encode(joined).reshape(-1, length)
 
 
 def _by_owner(n_owners: int, owners: Ints, values: Ints) -> tuple[Ints, Ints]:

@@ -55,8 +55,7 @@ class Words:
         """
         split = [text.split() for text in texts]
         joined = " ".join(["", *(word for words in split for word in words), ""]) if any(split) else " "
-        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        return cls.between(codes, np.cumsum([0, *map(len, split)]))
+        return cls.between(encode(joined), np.cumsum([0, *map(len, split)]))
 
     @classmethod
     def between(cls, codes: NDArray[np.uint32], bounds: Ints) -> Self:
@@ -153,6 +152,11 @@ class Words:
     def write(self, words: Ints) -> list[str]:
         """Give some words as strings."""
         return self.take(words).tobytes().decode("utf-32-le", "surrogatepass").split(" ")[:-1]
+
+
+def encode(text: str) -> NDArray[np.uint32]:
+    """Give the code points of a text, lone surrogates too."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def collect(chunks: Sequence[Words]) -> tuple[Words, Ints]:

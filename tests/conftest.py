@@ -2,17 +2,21 @@
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from pipeline.classifier import ThemeClassifier, build_model
 from pipeline.config import Config, config_from_dict, read_config
 from pipeline.themes import Taxonomy, Theme
 from pipeline.train import Trained, train
 
 ROOT = Path(__file__).parent.parent
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only there workers are forked")
 
 # The same examples on each machine and day. To look for new ones: pytest --hypothesis-profile=default, tests/fuzz.py.
 settings.register_profile("repeatable", derandomize=True, database=None)
@@ -93,6 +97,14 @@ def config() -> Config:
     tables = read_config().to_dict()
     tables["data"] = {"articles": [str(ROOT / "data/articles")], "themes": str(ROOT / "data/themes.toml")}
     return config_from_dict(tables)
+
+
+@pytest.fixture(scope="module")
+def model(config: Config, toy_taxonomy: Taxonomy) -> ThemeClassifier:
+    """A model of toy articles, anew for each module."""
+    rows = make_toy_articles(80)
+    labels = toy_taxonomy.label_matrix(row["themes"] for row in rows)
+    return build_model(config, toy_taxonomy).fit([row["text"] for row in rows], labels)
 
 
 @pytest.fixture(scope="session")

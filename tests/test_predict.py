@@ -5,19 +5,11 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline import Article, Prediction, classify
-from pipeline.classifier import Scores, ThemeClassifier, build_model
-from pipeline.config import Config
+from pipeline.classifier import Scores, ThemeClassifier
 from pipeline.predict import find_doubts
 from pipeline.themes import Taxonomy
 
 from .conftest import make_toy_articles
-
-
-@pytest.fixture(scope="module")
-def model(config: Config, toy_taxonomy: Taxonomy) -> ThemeClassifier:
-    rows = make_toy_articles(80)
-    labels = toy_taxonomy.label_matrix(row["themes"] for row in rows)
-    return build_model(config, toy_taxonomy).fit([row["text"] for row in rows], labels)
 
 
 def test_themes_by_descending_score(model: ThemeClassifier) -> None:

@@ -7,8 +7,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline import classify
-from pipeline.classifier import ThemeClassifier, build_model
-from pipeline.config import Config
+from pipeline.classifier import ThemeClassifier
 from pipeline.hashtable import HashTable
 from pipeline.sharing import share
 from pipeline.stream import _answer_batches
@@ -17,13 +16,6 @@ from pipeline.themes import Taxonomy
 from .conftest import make_toy_articles
 
 TEXTS = [row["text"] for row in make_toy_articles(90, seed=5)] + ["", "only Latin", "بحر " * 500]
-
-
-@pytest.fixture(scope="module")
-def model(config: Config, toy_taxonomy: Taxonomy) -> ThemeClassifier:
-    rows = make_toy_articles(80)
-    labels = toy_taxonomy.label_matrix(row["themes"] for row in rows)
-    return build_model(config, toy_taxonomy).fit([row["text"] for row in rows], labels)
 
 
 def find_arrays(value: Any, seen: set[int]) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +16,13 @@ from hypothesis import strategies as st
 
 from pipeline import Article, PipelineError, classify, classify_stream
 from pipeline import workers as module
-from pipeline.classifier import Scores, ThemeClassifier, build_model
-from pipeline.config import Config
-from pipeline.themes import Taxonomy
+from pipeline.classifier import Scores, ThemeClassifier
+from pipeline.sharing import Shared, share
 from pipeline.workers import fork_workers
 
-from .conftest import ROOT, make_toy_articles
+from .conftest import ROOT, make_toy_articles, on_linux
 
 TEXTS = [row["text"] for row in make_toy_articles(90, seed=5)] + ["", "only Latin", "\ud800", "بحر " * 500]
-
-
-@pytest.fixture(scope="module")
-def model(config: Config, toy_taxonomy: Taxonomy) -> ThemeClassifier:
-    rows = make_toy_articles(80)
-    labels = toy_taxonomy.label_matrix(row["themes"] for row in rows)
-    return build_model(config, toy_taxonomy).fit([row["text"] for row in rows], labels)
 
 
 @settings(max_examples=25, deadline=None)
@@ -37,9 +30,6 @@ def model(config: Config, toy_taxonomy: Taxonomy) -> ThemeClassifier:
 def test_batches_do_not_matter(model: ThemeClassifier, batch_size: int, n: int) -> None:
     pairs = list(classify_stream(model, iter(TEXTS[:n]), batch_size))
     assert pairs == list(zip(TEXTS, classify(model, TEXTS[:n]), strict=False))
-
-
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only there workers are forked")
 
 
 def workers() -> list[multiprocessing.process.BaseProcess]:
@@ -57,9 +47,19 @@ def start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     return str(request.param)
 
 
-def test_processes_do_not_matter(model: ThemeClassifier, start: str) -> None:
+def test_processes_do_not_matter_and_get_the_model_once(
+    model: ThemeClassifier, start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+
+    def send(value: ThemeClassifier) -> AbstractContextManager[Shared]:
+        sent.append(value)
+        return share(value)
+
+    monkeypatch.setattr("pipeline.stream.share", send)
     pairs = list(classify_stream(model, TEXTS, batch_size=4, n_jobs=2))
     assert pairs == list(zip(TEXTS, classify(model, TEXTS), strict=True))
+    assert sent == [model]
 
 
 def test_the_file_that_the_processes_share_is_deleted(

@@ -9,7 +9,7 @@ import pytest
 from pipeline import workers as module
 from pipeline.workers import fork_workers, worker_context
 
-from .conftest import ROOT
+from .conftest import ROOT, on_linux
 
 SCRIPT = """
 import os, signal, sys
@@ -25,7 +25,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there workers are forked")
+@on_linux
 def test_they_have_imported_this_package_and_not_its_namesake(tmp_path: Path) -> None:
     script, namesake = tmp_path / "bin" / "job.py", tmp_path / "pipeline" / "__init__.py"
     for file, code in ((script, SCRIPT.format(root=str(ROOT))), (namesake, "open('imported', 'w')")):
